@@ -1,0 +1,203 @@
+"""What is built from a model and kept in the user's cache: ONNX graphs, in float32 and int8.
+
+An artefact lies under a key of everything it depends on, so a stale one is never found, and it is
+written whole or not at all. Two processes that want the same artefact build it once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from . import base_weights, graph
+from .errors import ModelError
+from .locations import cache_dir
+from .store import EncoderConfig, ReleasedModel, sha256_file
+
+PRECISIONS = ('int8', 'fp32')
+
+Progress = Callable[[str], None]
+
+
+def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'int8', *,
+              encoders_folder: str | os.PathLike | None = None, rebuild: bool = False,
+              offline: bool = False, progress: Progress | None = None) -> Path:
+    """Path of an encoder's ONNX file, which is built first unless a sound one is in the cache.
+
+    Parameters
+    ----------
+    model, encoder
+        A released model and one of its encoders.
+    precision
+        ``int8``: dynamic quantisation of the matrix products, weights per channel; ``fp32``.
+    encoders_folder
+        Where the base weights are looked for, see :func:`base_weights.resolve`.
+    rebuild
+        Build even when the cache has one.
+    offline
+        Never download base weights.
+    progress
+        Called with a line of text at every step that takes time.
+
+    Raises
+    ------
+    ModelError
+        When the base weights cannot be had, or the cache cannot be written.
+    ValueError
+        When ``precision`` is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f'unknown precision {precision!r}; choose from {", ".join(PRECISIONS)}')
+    say = progress or (lambda line: None)
+    folder = cache_dir() / 'artefacts' / f'{model.name}-{_key(model, encoder, precision)[:16]}'
+    path = folder / f'{encoder.name}.{precision}.onnx'
+    if not rebuild and _sound(path):
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / f'{path.name}.lock', say):
+            if rebuild or not _sound(path):  # another process may have built it meanwhile
+                if path.exists() and not rebuild:
+                    say(f'{path} is damaged and is built again')
+                _build(model, encoder, precision, path, encoders_folder, offline, say)
+    except OSError as error:
+        raise ModelError(f'cannot write {folder}: {error}. Free some disk space (1 GB is needed), '
+                         'or name another folder in $SKILL_PREDICTOR_CACHE') from error
+    return path
+
+
+def encoder_weights(model: ReleasedModel, encoder: EncoderConfig,
+                    encoders_folder: str | os.PathLike | None = None, *, offline: bool = False,
+                    progress: Progress | None = None) -> dict[str, np.ndarray]:
+    """All weights of an encoder as float32: the published ones, what training added, the head.
+
+    Raises
+    ------
+    ModelError
+        When the base weights cannot be had, or a trained tensor is not of the base.
+    """
+    from safetensors.numpy import load_file
+    path = base_weights.resolve(encoder.base, encoders_folder, offline=offline, progress=progress)
+    weights = {name: np.asarray(tensor) for name, tensor in load_file(str(path)).items()}
+    for name, tensor in model.tuned_weights(encoder).items():
+        if name.startswith('head.'):
+            weights[name] = tensor
+        elif name in weights and weights[name].shape == tensor.shape:
+            weights[name] = weights[name].astype(np.float32) + tensor
+        else:
+            raise ModelError(f'{encoder.tuned_file}: {name} {tensor.shape} does not fit the '
+                             f'encoder {encoder.base.repository}')
+    return weights
+
+
+def _build(model: ReleasedModel, encoder: EncoderConfig, precision: str, path: Path,
+           encoders_folder, offline: bool, say: Progress) -> None:
+    import onnx
+    started = time.monotonic()
+    weights = encoder_weights(model, encoder, encoders_folder, offline=offline, progress=say)
+    say(f'building {encoder.name} in {precision}')
+    proto = graph.build_graph(encoder, weights, model.max_tokens)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.partial-') as scratch:
+        plain = Path(scratch) / 'fp32.onnx'
+        onnx.save(proto, plain)
+        del proto, weights
+        done = plain
+        if precision == 'int8':
+            done = Path(scratch) / 'int8.onnx'
+            _quantise(plain, done)
+        digest = sha256_file(done)
+        os.replace(done, path)
+        manifest = Path(scratch) / 'manifest.json'
+        manifest.write_text(json.dumps(
+            {'sha256': digest, 'model': model.version, 'depends_on': _ingredients(
+                model, encoder, precision)}, indent=2) + '\n')
+        os.replace(manifest, _manifest(path))
+    say(f'built {encoder.name} in {precision} ({path.stat().st_size / 1e6:.0f} MB) '
+        f'in {time.monotonic() - started:.0f} s')
+
+
+def _quantise(source: Path, target: Path) -> None:
+    import logging
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    # The quantiser advises a pre-processing step, by a logger of its own, that changes nothing here.
+    logging.getLogger().addFilter(_drop_preprocessing_advice)
+    try:
+        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True,
+                         reduce_range=reduce_range(), op_types_to_quantize=['MatMul'])
+    finally:
+        logging.getLogger().removeFilter(_drop_preprocessing_advice)
+
+
+def _drop_preprocessing_advice(record) -> bool:
+    return 'pre-processing' not in record.getMessage()
+
+
+def reduce_range() -> bool:
+    """Whether int8 weights must keep to 7 bits on this processor.
+
+    x86 without VNNI adds pairs of int8 products in 16 bits, which overflow with full 8-bit weights.
+    """
+    if platform.machine().lower() not in ('x86_64', 'amd64', 'i686'):
+        return False
+    try:
+        flags = Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return True
+    return 'vnni' not in flags
+
+
+def _ingredients(model: ReleasedModel, encoder: EncoderConfig, precision: str) -> dict:
+    import onnx
+    import onnxruntime
+    return {
+        'model_sha256': model.sha256, 'encoder': encoder.name, 'precision': precision,
+        'graph_version': graph.VERSION, 'onnx': onnx.__version__,
+        'onnxruntime': onnxruntime.__version__,
+        'reduce_range': precision == 'int8' and reduce_range()}
+
+
+def _key(model: ReleasedModel, encoder: EncoderConfig, precision: str) -> str:
+    text = json.dumps(_ingredients(model, encoder, precision), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_suffix('.json')
+
+
+def _sound(path: Path) -> bool:
+    """Whether the artefact is there and has the hash that was noted when it was written."""
+    try:
+        noted = json.loads(_manifest(path).read_text())['sha256']
+        return sha256_file(path) == noted
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+@contextmanager
+def _lock(path: Path, say: Progress) -> Iterator[None]:
+    with open(path, 'w') as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say('another process is building the model; waiting for it')
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def clear_cache() -> Path:
+    """Delete everything that was built (not the base weights); returns the folder."""
+    folder = cache_dir() / 'artefacts'
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder

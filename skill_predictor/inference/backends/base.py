@@ -1,0 +1,67 @@
+"""The interface of an engine."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..store import ReleasedModel
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """What a user may choose about an engine."""
+
+    precision: str = 'int8'
+    """``int8`` or ``fp32`` on the CPU."""
+    threads: int = 0
+    """CPU threads; 0: one per core that this process may use."""
+    encoders_folder: str | os.PathLike | None = None
+    """Where base weights are looked for first; ``None``: the usual places."""
+    offline: bool = False
+    """Never download anything."""
+
+
+class Backend(ABC):
+    """One engine with all encoders of a model loaded. Used from one thread at a time."""
+
+    name: str = ''
+
+    @classmethod
+    @abstractmethod
+    def missing(cls) -> str | None:
+        """Why this engine cannot run here, without loading anything heavy; ``None`` if it may."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, model: ReleasedModel, options: BackendOptions,
+             progress: Callable[[str], None]) -> Backend:
+        """Build what is missing and load all encoders."""
+
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Device, precision and threads, in words."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        """Probabilities of one batch, per encoder.
+
+        Parameters
+        ----------
+        inputs
+            Per encoder, in the model's order: ``input_ids`` and ``attention_mask``, int64, shape
+            (batch, tokens).
+
+        Returns
+        -------
+        list of numpy.ndarray, float32 in 0..1, shape (batch, 6)
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free everything; the backend is not used afterwards. May be called twice."""

@@ -1,0 +1,270 @@
+"""One thread that owns the predictor, and a bounded queue in front of it.
+
+Whoever has tasks (a topic, a service) hands them over with a callback and goes on. The thread takes
+what is waiting, one task from each request in turn, so that a request of a thousand tasks does not
+hold up a single one, and never sleeps to let a batch fill.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import QueueFullError, TextError
+from .predictor import SkillPredictor, no_probabilities
+
+Loader = Callable[[], SkillPredictor]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one task."""
+
+    probabilities: np.ndarray
+    """float32, shape (6,); NaN when ``error`` is set."""
+    error: str
+    """Empty, or why there is no prediction."""
+    latency_s: float
+    """From submission to answer, waiting included."""
+    inference_s: float
+    """In the encoders, for the whole batch."""
+    batch_size: int
+    """Tasks in that batch; 0 when the task never reached the encoders."""
+
+
+@dataclass
+class Statistics:
+    """Counters since the worker started, and the latest latencies."""
+
+    answered: int = 0
+    """Tasks with a prediction; unreadable and failed count the others."""
+    unreadable: int = 0
+    refused: int = 0
+    """Requests, of any number of tasks, for which there was no room."""
+    failed: int = 0
+    batches: int = 0
+    last_failure: str = ''
+    last_refusal: str = ''
+    last_unreadable: str = ''
+    latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+
+    def latency_percentiles_ms(self, *percents: float) -> list[float]:
+        """Percentiles of the last 1,000 latencies in ms; NaN before the first answer."""
+        latencies = list(self.latencies_s)
+        if not latencies:
+            return [float('nan')] * len(percents)
+        return [float(value) * 1e3 for value in np.percentile(latencies, percents)]
+
+
+class _Request:
+    """Tasks that were submitted together and are answered together."""
+
+    def __init__(self, texts: Sequence[object], on_done: Callable[[list[Answer]], None]) -> None:
+        self.texts = list(texts)
+        self.answers: list[Answer | None] = [None] * len(self.texts)
+        self.next = 0
+        self.open = len(self.texts)
+        self.arrived = time.perf_counter()
+        self.on_done = on_done
+
+
+class BatchingWorker:
+    """Predicts in a thread of its own.
+
+    Parameters
+    ----------
+    load
+        Makes the predictor. It is called, used and closed in the worker's thread only, since an
+        engine's device context belongs to one thread.
+    max_batch
+        Most tasks that go through the encoders together.
+    queue_size
+        Most tasks that may wait, over all requests.
+    on_failure
+        Called with the message of every failed batch, from the worker's thread.
+    """
+
+    def __init__(self, load: Loader, *, max_batch: int = 32, queue_size: int = 4096,
+                 on_failure: Callable[[str], None] | None = None) -> None:
+        if max_batch < 1 or queue_size < 1:
+            raise ValueError('max_batch and queue_size must be at least 1')
+        self.max_batch = max_batch
+        self.queue_size = queue_size
+        self.statistics = Statistics()
+        self.predictor: SkillPredictor | None = None
+        """The predictor once it is loaded; for reading its description only."""
+        self._load = load
+        self._on_failure = on_failure or (lambda message: None)
+        self._requests: deque[_Request] = deque()
+        self._waiting = 0
+        self._in_work = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._loaded = threading.Event()
+        self._load_error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
+
+    def start(self) -> None:
+        """Load the predictor and begin to serve; returns when it is ready.
+
+        Raises
+        ------
+        Exception
+            Whatever ``load`` raised; the worker is then of no further use.
+        """
+        self._thread.start()
+        self._loaded.wait()
+        if self._load_error is not None:
+            self._thread.join()
+            raise self._load_error
+
+    @property
+    def depth(self) -> int:
+        """Tasks that are waiting."""
+        return self._waiting
+
+    def submit(self, texts: Sequence[object], on_done: Callable[[list[Answer]], None]) -> None:
+        """Queue tasks; all of them or none.
+
+        Parameters
+        ----------
+        texts
+            Raw task descriptions.
+        on_done
+            Called once, from the worker's thread, with one answer per text, in order. It must be
+            quick and must not raise.
+
+        Raises
+        ------
+        QueueFullError
+            When there is no room, or the worker is stopping; nothing was queued.
+        """
+        request = _Request(texts, on_done)
+        with self._changed:
+            if self._stopping or not self._thread.is_alive():
+                self._refuse('the predictor is stopping')
+            if self._waiting + request.open > self.queue_size:
+                self._refuse(
+                    f'the queue is full: {self._waiting} tasks wait, {request.open} more do not '
+                    f'fit into queue_size {self.queue_size}; send fewer at a time or wait')
+            if request.open:
+                self._requests.append(request)
+                self._waiting += request.open
+                self._changed.notify_all()
+        if not request.texts:
+            on_done([])
+
+    def _refuse(self, message: str) -> None:
+        self.statistics.refused += 1
+        self.statistics.last_refusal = message
+        raise QueueFullError(message)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until nothing waits and nothing is in work; whether that was reached in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and not self._in_work, timeout_s)
+
+    def stop(self) -> None:
+        """End the thread and free the predictor; tasks that still wait are answered with an error."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self.predictor = self._load()
+        except BaseException as error:
+            self._load_error = error
+            return
+        finally:
+            self._loaded.set()
+        try:
+            while batch := self._take():
+                self._answer(batch)
+        finally:
+            self._abandon()
+            self.predictor.close()
+
+    def _take(self) -> list[tuple[_Request, int]]:
+        """The next batch: one task from each waiting request in turn. Empty: time to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._requests or self._stopping)
+            batch = []
+            while self._requests and len(batch) < self.max_batch and not self._stopping:
+                request = self._requests.popleft()
+                batch.append((request, request.next))
+                request.next += 1
+                if request.next < len(request.texts):
+                    self._requests.append(request)
+            self._waiting -= len(batch)
+            self._in_work = len(batch)
+            return batch
+
+    def _answer(self, batch: list[tuple[_Request, int]]) -> None:
+        errors = [''] * len(batch)
+        rows = []
+        for position, (request, index) in enumerate(batch):
+            try:
+                rows.append((position, self.predictor.tokenize(request.texts[index])))
+            except TextError as error:
+                errors[position] = str(error)
+                self.statistics.unreadable += 1
+                self.statistics.last_unreadable = str(error)
+        probabilities = [no_probabilities()] * len(batch)
+        started = time.perf_counter()
+        if rows:
+            try:
+                predicted = self.predictor.probabilities([row for _, row in rows])
+                if not np.isfinite(predicted).all():
+                    raise ArithmeticError('the engine gave probabilities that are not finite')
+                for (position, _), values in zip(rows, predicted):
+                    probabilities[position] = values
+            except Exception as error:  # the engine failed: say so, and go on with the next batch
+                message = f'inference failed: {type(error).__name__}: {error}'
+                for position, _ in rows:
+                    errors[position] = message
+                self.statistics.failed += len(rows)
+                self.statistics.last_failure = message
+                self._on_failure(message)
+        now = time.perf_counter()
+        self.statistics.batches += 1
+        for position, (request, index) in enumerate(batch):
+            reached = not np.isnan(probabilities[position][0])
+            answer = Answer(probabilities[position], errors[position], now - request.arrived,
+                            now - started if reached else 0.0, len(rows) if reached else 0)
+            if reached:
+                self.statistics.answered += 1
+                self.statistics.latencies_s.append(answer.latency_s)
+            self._finish(request, index, answer)
+        with self._changed:
+            self._in_work = 0
+            self._changed.notify_all()
+
+    def _finish(self, request: _Request, index: int, answer: Answer) -> None:
+        request.answers[index] = answer
+        request.open -= 1
+        if not request.open:
+            try:
+                request.on_done(request.answers)
+            except Exception as error:  # a consumer's fault must not end the thread
+                self._on_failure(f'delivery failed: {type(error).__name__}: {error}')
+
+    def _abandon(self) -> None:
+        with self._changed:
+            self._stopping = True
+            requests = list(self._requests)
+            self._requests.clear()
+            self._waiting = 0
+        now = time.perf_counter()
+        for request in requests:
+            for index in range(request.next, len(request.texts)):
+                self._finish(request, index, Answer(
+                    no_probabilities(), 'the predictor is stopping', now - request.arrived, 0.0, 0))

@@ -1,0 +1,301 @@
+"""The ONNX graph of one encoder with its head, made straight from its weights.
+
+Writing the graph here, instead of tracing it with PyTorch, keeps PyTorch off the robot, makes the
+graph the same on every machine, and leaves precision and fusion in our hands: one matrix product
+makes queries, keys and values together, so that dynamic int8 quantises their input once.
+
+Sources: BERT (Devlin et al. 2019), MPNet with T5's relative position buckets (Song et al. 2020),
+mean pooling (Reimers and Gurevych 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from .errors import ModelError
+from .store import EncoderConfig
+
+VERSION = 1
+"""Raised with every change of this file that changes a graph; part of the artefacts' key."""
+
+OPSET = 17
+IR_VERSION = 8
+
+INPUT_IDS = 'input_ids'
+ATTENTION_MASK = 'attention_mask'
+PROBABILITIES = 'probabilities'
+
+# Large enough that softmax gives a masked token exactly zero, small enough for fp16.
+_MASKED = -1.0e4
+
+_MPNET_BUCKETS = 32
+_MPNET_MAX_DISTANCE = 128
+# MPNet keeps RoBERTa's position numbering: padding has 1, the first token 2.
+_MPNET_FIRST_POSITION = 2
+
+
+def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
+                max_tokens: int) -> onnx.ModelProto:
+    """Graph from token ids to skill probabilities, in float32.
+
+    Inputs ``input_ids`` and ``attention_mask``, int64, shape (batch, tokens); output
+    ``probabilities``, float32 in 0..1, shape (batch, 6). Batch and tokens are dynamic; tokens at most
+    ``max_tokens``.
+
+    Parameters
+    ----------
+    encoder
+        Architecture and head.
+    weights
+        Tensors by the names of the published encoder, and ``head.<i>.weight`` / ``head.<i>.bias``.
+    max_tokens
+        Longest input, special tokens included.
+
+    Raises
+    ------
+    ModelError
+        When a tensor is missing or has another shape than the architecture asks for, or when the
+        architecture is unknown.
+    """
+    builder = _Builder(encoder, weights)
+    if encoder.architecture.family == 'bert':
+        hidden = _bert(builder, max_tokens)
+    elif encoder.architecture.family == 'mpnet':
+        hidden = _mpnet(builder, max_tokens)
+    else:
+        raise ModelError(f'unknown encoder architecture {encoder.architecture.family!r}')
+    _head(builder, _mean_pool(builder, hidden))
+    return builder.finish()
+
+
+class _Builder:
+    """Collects nodes and initialisers under readable names."""
+
+    def __init__(self, encoder: EncoderConfig, weights: Mapping[str, np.ndarray]) -> None:
+        self.encoder = encoder
+        self.arch = encoder.architecture
+        self._weights = weights
+        self._nodes: list[onnx.NodeProto] = []
+        self._tensors: dict[str, onnx.TensorProto] = {}
+        self._length: str | None = None
+
+    def weight(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        try:
+            tensor = self._weights[name]
+        except KeyError:
+            raise ModelError(f'encoder {self.encoder.name}: no weight {name!r}') from None
+        if tuple(tensor.shape) != shape:
+            raise ModelError(f'encoder {self.encoder.name}: {name} has shape '
+                             f'{tuple(tensor.shape)}, expected {shape}')
+        return np.asarray(tensor, dtype=np.float32)
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        if name not in self._tensors:
+            self._tensors[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def ints(self, *values: int) -> str:
+        return self.constant('ints.' + '.'.join(map(str, values)), np.array(values, np.int64))
+
+    def scalar(self, value: float) -> str:
+        return self.constant(f'scalar.{value!r}', np.array(value, np.float32))
+
+    def op(self, kind: str, inputs: list[str], name: str, outputs: int = 1, **attributes):
+        names = [name] if outputs == 1 else [f'{name}.{index}' for index in range(outputs)]
+        self._nodes.append(helper.make_node(kind, inputs, names, name=name, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def table(self, kind: str) -> np.ndarray:
+        """An embedding table; only its width is fixed by the architecture."""
+        name = f'embeddings.{kind}_embeddings.weight'
+        rows = self._weights[name].shape[0] if name in self._weights else 0
+        return self.weight(name, (rows, self.arch.hidden))
+
+    def length(self) -> str:
+        """Number of tokens of the batch, as a one-element tensor."""
+        if self._length is None:
+            shape = self.op('Shape', [INPUT_IDS], 'shape')
+            self._length = self.op('Slice', [shape, self.ints(1), self.ints(2)], 'length')
+        return self._length
+
+    def linear(self, x: str, weight: np.ndarray, bias: np.ndarray, name: str) -> str:
+        """``x @ weight.T + bias`` with PyTorch's (out, in) weight, stored as (in, out)."""
+        product = self.op('MatMul', [x, self.constant(f'{name}.weight', weight.T)],
+                          f'{name}.product')
+        return self.op('Add', [product, self.constant(f'{name}.bias', bias)], name)
+
+    def layer_norm(self, x: str, source: str, name: str) -> str:
+        size = (self.arch.hidden,)
+        return self.op(
+            'LayerNormalization',
+            [x, self.constant(f'{name}.weight', self.weight(f'{source}.weight', size)),
+             self.constant(f'{name}.bias', self.weight(f'{source}.bias', size))],
+            name, axis=-1, epsilon=self.arch.layer_norm_eps)
+
+    def gelu(self, x: str, name: str) -> str:
+        """Exact GELU (Hendrycks and Gimpel 2016), in the form that engines fuse."""
+        inner = self.op('Div', [x, self.scalar(float(np.sqrt(2.0)))], f'{name}.scaled')
+        erf = self.op('Erf', [inner], f'{name}.erf')
+        plus = self.op('Add', [erf, self.scalar(1.0)], f'{name}.plus_one')
+        product = self.op('Mul', [x, plus], f'{name}.product')
+        return self.op('Mul', [product, self.scalar(0.5)], name)
+
+    def finish(self) -> onnx.ModelProto:
+        dynamic = ['batch', 'tokens']
+        graph = helper.make_graph(
+            self._nodes, f'{self.encoder.name}_skills',
+            [helper.make_tensor_value_info(INPUT_IDS, TensorProto.INT64, dynamic),
+             helper.make_tensor_value_info(ATTENTION_MASK, TensorProto.INT64, dynamic)],
+            [helper.make_tensor_value_info(
+                PROBABILITIES, TensorProto.FLOAT, ['batch', self.encoder.head_layers[-1]])],
+            initializer=list(self._tensors.values()))
+        return helper.make_model(
+            graph, producer_name='skill_predictor', ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid('', OPSET)])
+
+
+def _bert(b: _Builder, max_tokens: int) -> str:
+    arch = b.arch
+    word = b.table('word')
+    positions = b.table('position')
+    types = b.table('token_type')
+    # There is one segment only, so its embedding joins the positions' once and for all.
+    x = _embed(b, word, positions[:max_tokens] + types[0], max_tokens)
+    mask = _mask_bias(b)
+    for layer in range(arch.layers):
+        source = f'encoder.layer.{layer}'
+        x = _layer(b, x, mask, f'layer.{layer}', source, {
+            'query': f'{source}.attention.self.query', 'key': f'{source}.attention.self.key',
+            'value': f'{source}.attention.self.value',
+            'output': f'{source}.attention.output.dense',
+            'norm': f'{source}.attention.output.LayerNorm'})
+    return x
+
+
+def _mpnet(b: _Builder, max_tokens: int) -> str:
+    arch = b.arch
+    word = b.table('word')
+    positions = b.table('position')
+    first = _MPNET_FIRST_POSITION
+    x = _embed(b, word, positions[first:first + max_tokens], max_tokens)
+    table = b.weight('encoder.relative_attention_bias.weight', (_MPNET_BUCKETS, arch.heads))
+    relative = table[relative_buckets(max_tokens)].transpose(2, 0, 1)[None]
+    length = b.length()
+    cut = b.op('Slice', [b.constant('relative_bias', relative), b.ints(0, 0), b.op(
+        'Concat', [length, length], 'relative_bias.ends', axis=0), b.ints(2, 3)],
+        'relative_bias.cut')
+    bias = b.op('Add', [cut, _mask_bias(b)], 'attention_bias')
+    for layer in range(arch.layers):
+        source = f'encoder.layer.{layer}'
+        x = _layer(b, x, bias, f'layer.{layer}', source, {
+            'query': f'{source}.attention.attn.q', 'key': f'{source}.attention.attn.k',
+            'value': f'{source}.attention.attn.v', 'output': f'{source}.attention.attn.o',
+            'norm': f'{source}.attention.LayerNorm'})
+    return x
+
+
+def relative_buckets(length: int) -> np.ndarray:
+    """Bucket of every (query, key) pair: T5's bidirectional scheme (Raffel et al. 2020).
+
+    Returns
+    -------
+    numpy.ndarray, int64 in 0..31, shape (length, length)
+    """
+    positions = np.arange(length)
+    # MPNet measures from key to query: n = -(key - query).
+    distance = -(positions[None, :] - positions[:, None])
+    half = _MPNET_BUCKETS // 2
+    buckets = np.where(distance < 0, half, 0)
+    distance = np.abs(distance)
+    exact = half // 2
+    with np.errstate(divide='ignore'):
+        # float32 like the reference, so that distances on a boundary fall into the same bucket.
+        far = exact + (np.log(distance.astype(np.float32) / np.float32(exact))
+                       / np.float32(np.log(_MPNET_MAX_DISTANCE / exact))
+                       * np.float32(half - exact))
+    far = np.minimum(np.where(distance < exact, 0, far).astype(np.int64), half - 1)
+    return buckets + np.where(distance < exact, distance, far)
+
+
+def _embed(b: _Builder, word: np.ndarray, positions: np.ndarray, max_tokens: int) -> str:
+    if positions.shape[0] < max_tokens:
+        raise ModelError(f'encoder {b.encoder.name} reads at most {positions.shape[0]} tokens, '
+                         f'the model asks for {max_tokens}')
+    tokens = b.op('Gather', [b.constant('embeddings.word', word), INPUT_IDS],
+                  'embeddings.tokens', axis=0)
+    places = b.op('Slice', [b.constant('embeddings.position', positions), b.ints(0), b.length(),
+                            b.ints(0)], 'embeddings.places')
+    total = b.op('Add', [tokens, places], 'embeddings.sum')
+    return b.layer_norm(total, 'embeddings.LayerNorm', 'embeddings.norm')
+
+
+def _mask_bias(b: _Builder) -> str:
+    """0 for a token, a large negative number for padding; shape (batch, 1, 1, tokens)."""
+    mask = b.op('Cast', [ATTENTION_MASK], 'mask', to=TensorProto.FLOAT)
+    wide = b.op('Unsqueeze', [mask, b.ints(1, 2)], 'mask.wide')
+    inverted = b.op('Sub', [b.scalar(1.0), wide], 'mask.inverted')
+    return b.op('Mul', [inverted, b.scalar(_MASKED)], 'mask.bias')
+
+
+def _layer(b: _Builder, x: str, bias: str, name: str, source: str, names: dict[str, str]) -> str:
+    """One transformer layer, layer norm after each residual sum as in both papers."""
+    arch = b.arch
+    hidden, wide, head = arch.hidden, arch.intermediate, arch.hidden // arch.heads
+    square = (hidden, hidden)
+    parts = [names[part] for part in ('query', 'key', 'value')]
+    weight = np.concatenate([b.weight(f'{part}.weight', square) for part in parts])
+    offset = np.concatenate([b.weight(f'{part}.bias', (hidden,)) for part in parts])
+    # The softmax temperature joins the queries' weights: one operation less, the same result.
+    scale = np.float32(1.0 / np.sqrt(head))
+    weight[:hidden] *= scale
+    offset[:hidden] *= scale
+    qkv = b.linear(x, weight, offset, f'{name}.qkv')
+    split = b.op('Split', [qkv, b.ints(hidden, hidden, hidden)], f'{name}.split', 3, axis=-1)
+    heads = [b.op('Reshape', [part, b.ints(0, 0, arch.heads, head)], f'{part}.heads')
+             for part in split]
+    query = b.op('Transpose', [heads[0]], f'{name}.query', perm=[0, 2, 1, 3])
+    key = b.op('Transpose', [heads[1]], f'{name}.key', perm=[0, 2, 3, 1])
+    value = b.op('Transpose', [heads[2]], f'{name}.value', perm=[0, 2, 1, 3])
+    scores = b.op('MatMul', [query, key], f'{name}.scores')
+    biased = b.op('Add', [scores, bias], f'{name}.scores.biased')
+    attention = b.op('Softmax', [biased], f'{name}.attention', axis=-1)
+    context = b.op('MatMul', [attention, value], f'{name}.context')
+    merged = b.op('Reshape', [b.op('Transpose', [context], f'{name}.context.heads',
+                                   perm=[0, 2, 1, 3]), b.ints(0, 0, hidden)],
+                  f'{name}.context.merged')
+    mixed = b.linear(merged, b.weight(f'{names["output"]}.weight', square),
+                     b.weight(f'{names["output"]}.bias', (hidden,)), f'{name}.mixed')
+    x = b.layer_norm(b.op('Add', [mixed, x], f'{name}.mixed.sum'), names['norm'],
+                     f'{name}.attention_norm')
+    up = b.linear(x, b.weight(f'{source}.intermediate.dense.weight', (wide, hidden)),
+                  b.weight(f'{source}.intermediate.dense.bias', (wide,)), f'{name}.up')
+    down = b.linear(b.gelu(up, f'{name}.gelu'),
+                    b.weight(f'{source}.output.dense.weight', (hidden, wide)),
+                    b.weight(f'{source}.output.dense.bias', (hidden,)), f'{name}.down')
+    return b.layer_norm(b.op('Add', [down, x], f'{name}.down.sum'), f'{source}.output.LayerNorm',
+                        f'{name}.norm')
+
+
+def _mean_pool(b: _Builder, hidden: str) -> str:
+    """Mean of the hidden states of the tokens that are not padding; shape (batch, hidden)."""
+    mask = b.op('Unsqueeze', ['mask', b.ints(1)], 'pool.mask')
+    total = b.op('Squeeze', [b.op('MatMul', [mask, hidden], 'pool.sum'), b.ints(1)],
+                 'pool.sum.flat')
+    count = b.op('ReduceSum', ['mask', b.ints(1)], 'pool.count', keepdims=1)
+    return b.op('Div', [total, count], 'pool.mean')
+
+
+def _head(b: _Builder, x: str) -> str:
+    """Multi-layer perceptron with GELU between its layers, and a sigmoid per skill."""
+    widths = b.encoder.head_layers
+    last = len(widths) - 2
+    for index, (inner, outer) in enumerate(zip(widths, widths[1:])):
+        x = b.linear(x, b.weight(f'head.{index}.weight', (outer, inner)),
+                     b.weight(f'head.{index}.bias', (outer,)), f'head.{index}')
+        if index < last:
+            x = b.gelu(x, f'head.{index}.gelu')
+    return b.op('Sigmoid', [x], PROBABILITIES)

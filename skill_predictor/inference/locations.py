@@ -1,0 +1,71 @@
+"""Where models, downloaded weights and built artefacts lie."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from .errors import ModelError
+
+DEFAULT_MODEL = 'skill-predictor-v0'
+"""Name of the released model that is used when none is named."""
+
+MODEL_ENV = 'SKILL_PREDICTOR_MODEL'
+CACHE_ENV = 'SKILL_PREDICTOR_CACHE'
+
+
+def cache_dir() -> Path:
+    """Folder for everything that can be downloaded or built again.
+
+    ``$SKILL_PREDICTOR_CACHE``, else ``$XDG_CACHE_HOME/skill_predictor``, else
+    ``~/.cache/skill_predictor``. It is not created here.
+    """
+    if os.environ.get(CACHE_ENV):
+        return Path(os.environ[CACHE_ENV]).expanduser()
+    base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+    return Path(base).expanduser() / 'skill_predictor'
+
+
+def model_roots() -> list[Path]:
+    """Folders that may hold released models, most specific first.
+
+    The ROS packages of the sourced overlays, the Python environment, the source checkout.
+    """
+    roots = [Path(prefix) / 'share' / 'skill_predictor' / 'models'
+             for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if prefix]
+    roots.append(Path(sys.prefix) / 'share' / 'skill_predictor' / 'models')
+    roots.append(Path(__file__).resolve().parents[2] / 'models')
+    # pip install --target and Debian's dist-packages put share/ elsewhere than sys.prefix.
+    roots.append(Path(__file__).resolve().parents[2] / 'share' / 'skill_predictor' / 'models')
+    return roots
+
+
+def find_model(model: str | os.PathLike | None = None) -> Path:
+    """Folder of a released model.
+
+    Parameters
+    ----------
+    model
+        A folder, or the name of a released model. ``None`` or empty: ``$SKILL_PREDICTOR_MODEL``,
+        else the model that this version was released with.
+
+    Raises
+    ------
+    ModelError
+        When there is no such folder; the message lists where it was looked for.
+    """
+    wanted = os.fspath(model) if model else ''
+    wanted = wanted or os.environ.get(MODEL_ENV, '') or DEFAULT_MODEL
+    as_path = Path(wanted).expanduser()
+    if (as_path / 'config.json').is_file():
+        return as_path.resolve()
+    tried = [str(as_path)]
+    if as_path.name == wanted:
+        for root in model_roots():
+            if (root / wanted / 'config.json').is_file():
+                return root / wanted
+            tried.append(str(root / wanted))
+    raise ModelError(
+        f'no model at {wanted!r}: a model is a folder with a config.json. Looked in: '
+        + ', '.join(dict.fromkeys(tried)))

@@ -1,0 +1,171 @@
+"""Text to skill probabilities: the one code path of node, CLI, evaluation and bag replay."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import taxonomy
+from .backends import Backend, BackendOptions, open_backend
+from .errors import TextError
+from .locations import find_model
+from .store import ReleasedModel, read_model
+from .text import DEFAULT_MAX_LENGTH, clean_text
+from .tokenizer import TaskTokenizer, batch_ids
+
+OFFLINE_BATCH = 32
+"""Texts that :meth:`SkillPredictor.predict` puts through the encoders together."""
+
+_WARM_UP_TEXTS = ('Inspect the underside of the bridge for cracks.',
+                  'Bring me the red box from the second shelf in the store room, then go back to '
+                  'the charging dock and wait there until somebody calls you again.')
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The skills of one task, or why there is no prediction."""
+
+    probabilities: np.ndarray
+    """float32, shape (6,), 0..1; NaN when ``error`` is set."""
+    thresholds: tuple[float, ...]
+    error: str = ''
+
+    @property
+    def required(self) -> tuple[bool, ...]:
+        """Six flags: probability at least threshold. All false when ``error`` is set."""
+        return tuple(bool(p >= t) for p, t in zip(self.probabilities, self.thresholds))
+
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Names of the required skills in vector order."""
+        return taxonomy.from_flags(self.required)
+
+
+class SkillPredictor:
+    """An ensemble of encoders that predicts skill probabilities. Used from one thread at a time.
+
+    Parameters
+    ----------
+    model
+        A verified model folder.
+    backend
+        An engine with that model loaded; the predictor owns and closes it.
+
+    Examples
+    --------
+    >>> predictor = SkillPredictor.load()
+    >>> predictor.predict(['Bring me the fire extinguisher from the hallway'])[0].skills
+    ('wheels', 'hands')
+    """
+
+    def __init__(self, model: ReleasedModel, backend: Backend) -> None:
+        self.model = model
+        self.backend = backend
+        self.thresholds: tuple[float, ...] = model.thresholds
+        """Six thresholds in 0..1, the model's own unless replaced."""
+        self.max_length: int = DEFAULT_MAX_LENGTH
+        """Most characters of a text."""
+        self._tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+
+    @classmethod
+    def load(cls, model: str | os.PathLike | None = None, backend: str = 'auto',
+             options: BackendOptions | None = None,
+             progress: Callable[[str], None] | None = None) -> SkillPredictor:
+        """Read a model, build what is missing, load an engine and warm it up.
+
+        Parameters
+        ----------
+        model
+            Folder or name of a released model; ``None``: the default one.
+        backend
+            ``auto``, ``onnxruntime`` or ``tensorrt``.
+        options
+            See :class:`BackendOptions`.
+        progress
+            Called with a line of text at every step that takes time.
+
+        Raises
+        ------
+        ModelError, BackendError, ValueError
+            See :func:`read_model` and :func:`open_backend`.
+        """
+        released = read_model(find_model(model))
+        predictor = cls(released, open_backend(backend, released, options, progress))
+        predictor.warm_up()
+        return predictor
+
+    def warm_up(self) -> float:
+        """Run the engine once for a short and once for a longer text; returns seconds."""
+        started = time.perf_counter()
+        for text in _WARM_UP_TEXTS:
+            self.probabilities([self.tokenize(text)])
+        return time.perf_counter() - started
+
+    def tokenize(self, text: object) -> list[int]:
+        """Tokens of a raw text, ready for :meth:`probabilities`.
+
+        Raises
+        ------
+        TextError
+            When the text is no task description; see :func:`clean_text` and
+            :meth:`TaskTokenizer.tokenize`.
+        """
+        return self._tokenizer.tokenize(clean_text(text, self.max_length))
+
+    def probabilities(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Mean of the encoders' probabilities for one batch.
+
+        Parameters
+        ----------
+        rows
+            Tokens per text, from :meth:`tokenize`; at least one.
+
+        Returns
+        -------
+        numpy.ndarray, float32 in 0..1, shape (len(rows), 6)
+        """
+        inputs = [batch_ids(rows, encoder.token_ids) for encoder in self.model.encoders]
+        return np.mean(self.backend.run(inputs), axis=0, dtype=np.float32)
+
+    def predict(self, texts: Sequence[object],
+                on_done: Callable[[int], None] | None = None) -> list[Prediction]:
+        """Predictions for any number of texts, in order; a bad text costs only its own answer.
+
+        Parameters
+        ----------
+        texts
+            Task descriptions.
+        on_done
+            Called with the number of texts answered since the last call.
+        """
+        done = on_done or (lambda count: None)
+        predictions: list[Prediction | None] = [None] * len(texts)
+        rows: dict[int, list[int]] = {}
+        for index, text in enumerate(texts):
+            try:
+                rows[index] = self.tokenize(text)
+            except TextError as error:
+                predictions[index] = Prediction(no_probabilities(), self.thresholds, str(error))
+                done(1)
+        # Texts of like length go together: padding costs as much as words.
+        by_length = sorted(rows, key=lambda index: len(rows[index]))
+        for start in range(0, len(by_length), OFFLINE_BATCH):
+            batch = by_length[start:start + OFFLINE_BATCH]
+            probabilities = self.probabilities([rows[index] for index in batch])
+            for index, values in zip(batch, probabilities):
+                predictions[index] = Prediction(values, self.thresholds)
+            done(len(batch))
+        return predictions
+
+    def close(self) -> None:
+        """Free the engine."""
+        self.backend.close()
+
+
+def no_probabilities() -> np.ndarray:
+    """What stands for probabilities where there is no prediction: six NaN, float32."""
+    return np.full(taxonomy.NUM_SKILLS, np.nan, dtype=np.float32)

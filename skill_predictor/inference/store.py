@@ -1,0 +1,196 @@
+"""The model store: a released model is a folder, and this module reads and verifies it.
+
+::
+
+    models/skill-predictor-v0/
+        config.json            taxonomy, thresholds, encoders; every other file by its sha256
+        vocab.txt              WordPiece vocabulary that all encoders share
+        mpnet.safetensors      what was trained: head (``head.*``), and changes to the encoder
+        minilm.safetensors     (tensors named as in the base, added to it)
+        README.md              the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import taxonomy
+from .errors import ModelError
+
+FORMAT = 1
+"""Version of the folder's layout that this code reads and writes."""
+
+
+@dataclass(frozen=True)
+class BaseWeights:
+    """A published sentence encoder that the model starts from."""
+
+    repository: str
+    revision: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shape of a BERT-like encoder (Devlin et al. 2019; Song et al. 2020 for MPNet)."""
+
+    family: str
+    """``bert`` (absolute positions) or ``mpnet`` (absolute positions and relative bias)."""
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    layer_norm_eps: float
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """How this encoder numbers the tokens of the shared vocabulary."""
+
+    offset: int
+    """Added to the position of an ordinary token in ``vocab.txt``."""
+    begin: int
+    end: int
+    pad: int
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One encoder of the ensemble."""
+
+    name: str
+    base: BaseWeights
+    architecture: Architecture
+    token_ids: TokenIds
+    pooling: str
+    """``mean``: of the last hidden states of all tokens, special ones included."""
+    head_layers: tuple[int, ...]
+    """Widths of the head, from the encoder's hidden size to the number of skills."""
+    unfrozen: tuple[str, ...]
+    """Parts of the encoder that were trained; empty: only the head was."""
+    tuned_file: str
+    tuned_sha256: str
+
+
+@dataclass(frozen=True)
+class ReleasedModel:
+    """A verified model folder; its weights are read when asked for."""
+
+    path: Path
+    name: str
+    sha256: str
+    """Hash of config.json, which holds the hash of every other file."""
+    skills: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    max_tokens: int
+    vocabulary: Path
+    encoders: tuple[EncoderConfig, ...]
+
+    @property
+    def version(self) -> str:
+        """Name and the start of the hash: changes whenever an answer can change."""
+        return f'{self.name}+{self.sha256[:12]}'
+
+    def tuned_weights(self, encoder: EncoderConfig) -> dict[str, np.ndarray]:
+        """What was trained for ``encoder``, as float32 arrays by name."""
+        from safetensors.numpy import load_file
+        tensors = load_file(str(self.path / encoder.tuned_file))
+        return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as stream:
+        while chunk := stream.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_model(path: Path) -> ReleasedModel:
+    """Read a model folder and verify the files in it.
+
+    Raises
+    ------
+    ModelError
+        When config.json is damaged or of another format, when the skills are not this package's,
+        or when a file is missing or does not have the hash that config.json states.
+    """
+    path = Path(path)
+    try:
+        raw = (path / 'config.json').read_bytes()
+    except OSError as error:
+        raise ModelError(f'cannot read the model folder {path}: {error}') from error
+    try:
+        model = _parse(path, raw)
+    except ModelError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f'{path / "config.json"} is damaged ({type(error).__name__}: {error}); '
+            'fetch the model again') from error
+    return model
+
+
+def _parse(path: Path, raw: bytes) -> ReleasedModel:
+    config = json.loads(raw)
+    if config['format'] != FORMAT:
+        raise ModelError(
+            f'{path} has model format {config["format"]}, this version reads format {FORMAT}; '
+            'update skill_predictor, or use a model that was released with it')
+    skills = tuple(config['skills'])
+    if skills != taxonomy.SKILLS:
+        raise ModelError(
+            f'{path} was trained for the skills {", ".join(skills)}; '
+            f'this version has {", ".join(taxonomy.SKILLS)}')
+    thresholds = tuple(float(config['thresholds'][skill]) for skill in skills)
+    if not all(0.0 < threshold <= 1.0 for threshold in thresholds):
+        raise ModelError(f'{path}: a threshold is outside 0..1: {thresholds}')
+    vocabulary = config['vocabulary']
+    encoders = tuple(_parse_encoder(entry) for entry in config['encoders'])
+    if not encoders:
+        raise ModelError(f'{path} names no encoder')
+    _verify(path / vocabulary['file'], vocabulary['sha256'])
+    for encoder in encoders:
+        _verify(path / encoder.tuned_file, encoder.tuned_sha256)
+    return ReleasedModel(
+        path=path, name=str(config['name']), sha256=hashlib.sha256(raw).hexdigest(),
+        skills=skills, thresholds=thresholds, max_tokens=int(config['max_tokens']),
+        vocabulary=path / vocabulary['file'], encoders=encoders)
+
+
+def _parse_encoder(entry: dict) -> EncoderConfig:
+    encoder = EncoderConfig(
+        name=str(entry['name']),
+        base=BaseWeights(**entry['base']),
+        architecture=Architecture(**entry['architecture']),
+        token_ids=TokenIds(**entry['token_ids']),
+        pooling=str(entry['pooling']),
+        head_layers=tuple(int(width) for width in entry['head_layers']),
+        unfrozen=tuple(entry['unfrozen']),
+        tuned_file=str(entry['tuned']['file']),
+        tuned_sha256=str(entry['tuned']['sha256']))
+    if encoder.pooling != 'mean':
+        raise ModelError(f'encoder {encoder.name}: unknown pooling {encoder.pooling!r}')
+    if (encoder.head_layers[0], encoder.head_layers[-1]) != (
+            encoder.architecture.hidden, taxonomy.NUM_SKILLS):
+        raise ModelError(
+            f'encoder {encoder.name}: the head must lead from {encoder.architecture.hidden} '
+            f'to {taxonomy.NUM_SKILLS}, not {encoder.head_layers}')
+    return encoder
+
+
+def _verify(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise ModelError(f'{path} is missing; fetch the model again')
+    found = sha256_file(path)
+    if found != sha256:
+        raise ModelError(
+            f'{path} is damaged: sha256 {found[:12]}..., the model states {sha256[:12]}...; '
+            'fetch the model again (with git lfs or a slow copy, check that it is whole)')

@@ -1,0 +1,104 @@
+"""WordPiece tokens, made once and numbered for each encoder.
+
+Both encoders of the ensemble read BERT's uncased vocabulary; MPNet numbers it four higher and has
+other special tokens (``<s>``, ``</s>``, ``<pad>``). So one pass over the text serves all encoders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from .errors import ModelError, TextError
+from .store import TokenIds
+
+UNKNOWN = '[UNK]'
+
+MAX_UNKNOWN_SHARE = 0.5
+"""A text of which more tokens than this are unknown is in no language that the model reads."""
+
+
+class TaskTokenizer:
+    """Token ids of task descriptions.
+
+    Parameters
+    ----------
+    vocabulary
+        File with one token per line (BERT's ``vocab.txt``).
+    max_tokens
+        Most tokens of one text, special tokens included.
+
+    Raises
+    ------
+    ModelError
+        When the vocabulary cannot be read.
+    """
+
+    def __init__(self, vocabulary: Path, max_tokens: int) -> None:
+        try:
+            lines = Path(vocabulary).read_text(encoding='utf-8').split('\n')
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f'cannot read the vocabulary {vocabulary}: {error}') from error
+        vocab = {token: index for index, token in enumerate(lines) if token}
+        if UNKNOWN not in vocab:
+            raise ModelError(f'{vocabulary} is no WordPiece vocabulary: it lacks {UNKNOWN}')
+        self.max_tokens = max_tokens
+        self._unknown = vocab[UNKNOWN]
+        self._tokenizer = Tokenizer(WordPiece(vocab, unk_token=UNKNOWN))
+        self._tokenizer.normalizer = BertNormalizer(lowercase=True)
+        self._tokenizer.pre_tokenizer = BertPreTokenizer()
+
+    def tokenize(self, text: str) -> list[int]:
+        """Positions in the vocabulary of a cleaned text's tokens, without special tokens.
+
+        Raises
+        ------
+        TextError
+            When there are more than ``max_tokens`` tokens with the two special ones, or when most
+            are unknown to the vocabulary.
+        """
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        if not ids:
+            raise TextError('the text has no word that the model reads')
+        if len(ids) + 2 > self.max_tokens:
+            raise TextError(
+                f'the text has {len(ids) + 2} tokens, the model reads at most {self.max_tokens}; '
+                'shorten it')
+        if ids.count(self._unknown) > MAX_UNKNOWN_SHARE * len(ids):
+            raise TextError(
+                'most of the text is unknown to the model, which reads English only')
+        return ids
+
+
+def batch_ids(rows: Sequence[Sequence[int]], numbering: TokenIds
+              ) -> tuple[np.ndarray, np.ndarray]:
+    """Padded token ids and attention mask of several texts for one encoder.
+
+    Parameters
+    ----------
+    rows
+        Positions in the vocabulary, per text, from :meth:`TaskTokenizer.tokenize`.
+    numbering
+        How the encoder numbers them.
+
+    Returns
+    -------
+    input_ids, attention_mask : numpy.ndarray, int64, shape (len(rows), longest + 2)
+    """
+    width = max(len(row) for row in rows) + 2
+    input_ids = np.full((len(rows), width), numbering.pad, dtype=np.int64)
+    attention_mask = np.zeros((len(rows), width), dtype=np.int64)
+    for index, row in enumerate(rows):
+        end = len(row) + 1
+        input_ids[index, 0] = numbering.begin
+        input_ids[index, 1:end] = row
+        input_ids[index, 1:end] += numbering.offset
+        input_ids[index, end] = numbering.end
+        attention_mask[index, :end + 1] = 1
+    return input_ids, attention_mask
