@@ -1,0 +1,30 @@
+# Source this file (bash, zsh or sh): then the nodes, the CLI and `import skill_predictor.msg` work.
+#
+#     source scripts/env.sh
+#
+# On a ROS 2 host, source the host's setup.bash first.
+
+if [ -n "${BASH_SOURCE:-}" ]; then
+  _sp_file="${BASH_SOURCE[0]}"
+elif [ -n "${ZSH_VERSION:-}" ]; then
+  _sp_file="$(eval 'printf "%s" "${(%):-%x}"')"
+else
+  _sp_file="${SKILL_PREDICTOR_ROOT:-.}/scripts/env.sh"
+fi
+_sp_root="$(cd "$(dirname "$_sp_file")/.." && pwd)"
+
+if [ ! -x "$_sp_root/.venv/bin/python3" ] || [ ! -f "$_sp_root/.overlay/install/local_setup.sh" ]; then
+  echo "scripts/env.sh: nothing is set up in $_sp_root yet; run 'make setup' there first" >&2
+  unset _sp_file _sp_root
+  return 1 2>/dev/null || exit 1
+fi
+
+export VIRTUAL_ENV="$_sp_root/.venv"
+export PATH="$VIRTUAL_ENV/bin:$PATH"
+if [ -z "${ROS_DISTRO:-}" ]; then
+  # ROS 2 from wheels lies in the environment itself.
+  export AMENT_PREFIX_PATH="$VIRTUAL_ENV${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}"
+fi
+COLCON_CURRENT_PREFIX="$_sp_root/.overlay/install"
+. "$COLCON_CURRENT_PREFIX/local_setup.sh"
+unset COLCON_CURRENT_PREFIX _sp_file _sp_root

@@ -1,0 +1,44 @@
+"""Services that answer later, from whatever thread has the answer.
+
+rclpy sends what a service's callback returns, so a callback that waits for work elsewhere blocks its
+executor, and a coroutine that waits makes the executor of Humble and Jazzy spin until it is done. Here
+the callback returns a future instead, and the response goes out when the future is done.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.service import Service
+
+
+def answer_later(service: Service, logger: RcutilsLogger) -> Service:
+    """Allow a service's callback to return a :class:`concurrent.futures.Future` of its response.
+
+    Parameters
+    ----------
+    service
+        Made by ``Node.create_service``; changed in place and returned. Its callback may still return
+        a plain response.
+    logger
+        Told when a response could not be made or sent. Then the caller gets no answer, as with any
+        service whose node goes away.
+    """
+    send = service.send_response
+
+    def finish(future: Future, header) -> None:
+        try:
+            send(future.result(), header)
+        except Exception as error:
+            # The caller is gone, the node is going, or the work failed without a response of its own.
+            logger.error(f'no response on {service.srv_name}: {type(error).__name__}: {error}')
+
+    def send_response(response, header) -> None:
+        if isinstance(response, Future):
+            response.add_done_callback(lambda future: finish(future, header))
+        else:
+            send(response, header)
+
+    service.send_response = send_response
+    return service

@@ -1,0 +1,69 @@
+"""Runs one node until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+from .managed import ManagedNode
+
+
+def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> int:
+    """Make a node, bring it up, and serve until SIGINT or SIGTERM; returns the exit code.
+
+    A node that cannot even be made (wrong type of a parameter, say) costs one clear line and exit
+    code 1. One executor thread is enough: transitions and inference have threads of their own. It is
+    not the main thread, so that a signal is seen at once and the node can finish its work and send
+    its last answers before the context goes.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: stop.set())
+    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make_node()
+    except Exception as error:
+        get_logger('skill_predictor').fatal(f'cannot start: {error}')
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    spinning = threading.Thread(target=_spin, args=(executor, stop), name='executor', daemon=True)
+    spinning.start()
+    node.start()
+    stop.wait()
+    if not node.close():
+        node.get_logger().warning(f'stopped while {node.state}')
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # a thread that builds a model cannot be joined; what it writes is atomic
+    executor.shutdown()
+    spinning.join()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return 0
+
+
+def _spin(executor: SingleThreadedExecutor, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            executor.spin()
+            return
+        except ExternalShutdownException:
+            stop.set()
+        except Exception as error:  # no message may end the node
+            get_logger('skill_predictor').error(
+                f'a callback failed: {type(error).__name__}: {error}')
+
+
+def exit_with(make_node: Callable[[], ManagedNode]) -> None:
+    """Entry point of an executable."""
+    sys.exit(run(make_node))

@@ -1,0 +1,192 @@
+"""A managed (lifecycle) node whose transitions neither block it nor hide their errors.
+
+Two things of rclpy's lifecycle layer are mended here, in the same way on Humble, Jazzy and Kilted:
+
+* it drops the exceptions of transition callbacks without a word; here they are logged, and the node
+  is left in a state from which it can be configured again;
+* a transition runs in the executor, so that no service answers while a model loads; here transitions
+  run one after the other in a thread of their own, and ``get_state`` answers "configuring" meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import ChangeState
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from .deferred import answer_later
+from .parameters import Settings
+
+
+class ManagedNode(LifecycleNode):
+    """Base of the package's nodes.
+
+    A subclass implements :meth:`configure`, :meth:`activate`, :meth:`deactivate` and :meth:`release`
+    and raises an exception where one of them fails.
+
+    Parameters (ROS)
+    ----------------
+    autostart : bool, read-only, default true
+        Configure and activate without being asked.
+    """
+
+    expected_errors: tuple[type[Exception], ...] = ()
+    """Exceptions whose message says all; others are logged with their traceback."""
+
+    def __init__(self, name: str, **kwargs) -> None:
+        super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
+        self.settings = Settings(self)
+        self.last_error: str = ''
+        """Why the latest transition failed; empty when it did not."""
+        self._transitions = ThreadPoolExecutor(1, thread_name_prefix='transition')
+        self._in_transition = False
+        self.settings.declare(
+            'autostart', True, 'Configure and activate the node when it starts.', read_only=True)
+        change_state = self._service_change_state
+        self._rclpy_change_state = change_state.callback
+        change_state.callback = self._change_state_aside
+        answer_later(change_state, self.get_logger())
+
+    # What a node does in its transitions -------------------------------------------------------
+
+    def configure(self) -> None:
+        """Read parameters, load what takes long, create topics and services."""
+
+    def activate(self) -> None:
+        """Begin to serve."""
+
+    def deactivate(self) -> None:
+        """Stop to serve; finish what has been taken on."""
+
+    def release(self) -> None:
+        """Free everything that :meth:`configure` made, also after half of it failed."""
+
+    # Transitions --------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """Label of the lifecycle state, for example ``inactive``."""
+        return self._state_machine.current_state[1]
+
+    def start(self) -> Future | None:
+        """Bring the node up if ``autostart`` says so; the future is true when it is active."""
+        if not self.settings['autostart']:
+            self.get_logger().info('waiting to be configured (autostart is false)')
+            return None
+        return self._aside(self._bring_up)
+
+    def close(self, timeout_s: float = 3.0) -> bool:
+        """Free everything before the process ends; the node is not used afterwards.
+
+        Returns
+        -------
+        bool
+            False when a transition was still running after ``timeout_s``; nothing was freed then.
+        """
+        self._transitions.shutdown(wait=False, cancel_futures=True)
+        try:
+            self._transitions_idle(timeout_s)
+        except TimeoutError:
+            return False
+        self._attempt('release', self.release)
+        return True
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._attempt('configure', self.configure):
+            return super().on_configure(state)
+        error = self.last_error
+        self._attempt('clean up after a failed configure', self.release)
+        self.last_error = error
+        return TransitionCallbackReturn.FAILURE
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        # Publishers first: what activate() starts may publish at once.
+        done = super().on_activate(state)
+        if done is TransitionCallbackReturn.SUCCESS and not self._attempt(
+                'activate', self.activate):
+            super().on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
+        return done
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if not self._attempt('deactivate', self.deactivate):
+            return TransitionCallbackReturn.ERROR
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._ending('clean up')
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._ending('shut down')
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        error = self.last_error
+        self._attempt('clean up after an error', self.release)
+        self.last_error = error
+        # SUCCESS leads to unconfigured, from where the node can start again.
+        return TransitionCallbackReturn.SUCCESS
+
+    def _ending(self, what: str) -> TransitionCallbackReturn:
+        if not self._attempt(what, self.release):
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _attempt(self, what: str, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except Exception as error:
+            self.last_error = f'{what}: {error}'
+            self.get_logger().error(f'cannot {what}: {error}' if isinstance(
+                error, self.expected_errors) else
+                f'cannot {what}: {type(error).__name__}: {error}\n{traceback.format_exc()}')
+            return False
+        self.last_error = ''
+        return True
+
+    def _bring_up(self) -> bool:
+        if self._state_machine.current_state[0] == State.PRIMARY_STATE_UNCONFIGURED:
+            self._trigger('configure', self.trigger_configure)
+        if self._state_machine.current_state[0] == State.PRIMARY_STATE_INACTIVE:
+            self._trigger('activate', self.trigger_activate)
+        return self._state_machine.current_state[0] == State.PRIMARY_STATE_ACTIVE
+
+    def _trigger(self, what: str, trigger: Callable[[], TransitionCallbackReturn]) -> None:
+        try:
+            trigger()
+        except Exception as error:  # Humble raises where Jazzy logs
+            self.get_logger().error(f'cannot {what}: {error}')
+
+    def _aside(self, work: Callable, *arguments) -> Future:
+        def run():
+            self._in_transition = True
+            try:
+                return work(*arguments)
+            finally:
+                self._in_transition = False
+        return self._transitions.submit(run)
+
+    def _transitions_idle(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while self._in_transition:
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.02)
+
+    def _change_state_aside(self, request: ChangeState.Request, response: ChangeState.Response
+                            ) -> Future:
+        return self._aside(self._change_state, request, response)
+
+    def _change_state(self, request: ChangeState.Request, response: ChangeState.Response
+                      ) -> ChangeState.Response:
+        try:
+            return self._rclpy_change_state(request, response)
+        except Exception as error:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().error(f'no transition {wanted!r} from {self.state}: {error}')
+            response.success = False
+            return response

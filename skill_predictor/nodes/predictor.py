@@ -1,0 +1,280 @@
+"""The predictor node: task descriptions in, skill vectors out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
+from std_msgs.msg import String
+
+from skill_predictor.msg import SkillVector, TaskDescription
+from skill_predictor.srv import GetModelInfo, PredictSkills
+
+from .. import taxonomy
+from ..inference.backends import BackendOptions
+from ..inference.batching import Answer, BatchingWorker
+from ..inference.errors import BackendError, ModelError, QueueFullError
+from ..inference.predictor import SkillPredictor
+from . import diagnostics, qos
+from .conversions import complete_task, skill_vector
+from .deferred import answer_later
+from .main import exit_with
+from .managed import ManagedNode
+from .parameters import topic_names
+from .predictor_parameters import FIXED_WHILE_CONFIGURED, declare_parameters
+
+DRAIN_TIMEOUT_S = 5.0
+
+
+class SkillPredictorNode(ManagedNode):
+    """Serves one model. See ``predictor_parameters`` for its parameters.
+
+    Topics
+    ------
+    task_topics (skill_predictor/TaskDescription), text_topics (std_msgs/String) : subscribed
+    skill_vectors (skill_predictor/SkillVector), /diagnostics : published
+
+    Services
+    --------
+    predict_skills (skill_predictor/PredictSkills), get_model_info (skill_predictor/GetModelInfo)
+    """
+
+    expected_errors = (ModelError, BackendError, ValueError)
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__('skill_predictor', **kwargs)
+        declare_parameters(self.settings)
+        for sentence in self.settings.unknown():
+            self.get_logger().warning(sentence)
+        self._worker: BatchingWorker | None = None
+        self._serving = False
+        self._entities: list[tuple[Callable, object]] = []
+        self._reported = (0, 0, 0)
+        self._overrides = self._threshold_parameters()
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self._diagnostics = diagnostics.DiagnosticsPublisher(self)
+        self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics)
+
+    # Lifecycle ----------------------------------------------------------------------------------
+
+    def configure(self) -> None:
+        started = time.monotonic()
+        options = BackendOptions(
+            precision=self.settings['precision'], threads=self.settings['threads'],
+            encoders_folder=self.settings['encoders_folder'] or None,
+            offline=self.settings['offline'])
+        model, backend = self.settings['model'] or None, self.settings['backend']
+
+        def load() -> SkillPredictor:
+            return SkillPredictor.load(model, backend, options, self.get_logger().info)
+
+        self._worker = BatchingWorker(
+            load, max_batch=self.settings['max_batch'], queue_size=self.settings['queue_size'],
+            on_failure=lambda message: self.get_logger().error(
+                message, throttle_duration_sec=5.0))
+        self._worker.start()
+        self._worker.predictor.max_length = self.settings['max_text_length']
+        self._create_entities()
+        self.get_logger().info(
+            f'{self._worker.predictor.model.version} ready on {self._worker.predictor.backend.device}'
+            f' in {time.monotonic() - started:.1f} s')
+
+    def activate(self) -> None:
+        self._serving = True
+
+    def deactivate(self) -> None:
+        self._serving = False
+        if not self._worker.drain(DRAIN_TIMEOUT_S):
+            self.get_logger().warning(
+                f'{self._worker.depth} tasks still wait after {DRAIN_TIMEOUT_S:.0f} s')
+
+    def release(self) -> None:
+        self._serving = False
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.drain(DRAIN_TIMEOUT_S)
+            worker.stop()
+        while self._entities:
+            destroy, entity = self._entities.pop()
+            destroy(entity)
+
+    def _create_entities(self) -> None:
+        burst = qos.tasks(self.settings['queue_size'])
+        self._vectors = self._keep(self.destroy_lifecycle_publisher, self.create_lifecycle_publisher(
+            SkillVector, 'skill_vectors', qos.results(self.settings['history_depth'])))
+        for topic in topic_names(self.settings['task_topics']):
+            self._keep(self.destroy_subscription, self.create_subscription(
+                TaskDescription, topic, self._on_task, burst))
+        for topic in topic_names(self.settings['text_topics']):
+            self._keep(self.destroy_subscription, self.create_subscription(
+                String, topic, self._on_text, burst))
+        self._keep(self.destroy_service, answer_later(self.create_service(
+            PredictSkills, 'predict_skills', self._on_predict), self.get_logger()))
+        self._keep(self.destroy_service, self.create_service(
+            GetModelInfo, 'get_model_info', self._on_info))
+
+    def _keep(self, destroy: Callable, entity):
+        self._entities.append((destroy, entity))
+        return entity
+
+    # Tasks from topics --------------------------------------------------------------------------
+
+    def _on_text(self, message: String) -> None:
+        self._on_task(TaskDescription(text=message.data))
+
+    def _on_task(self, task: TaskDescription) -> None:
+        complete_task(task, self.get_clock().now().to_msg())
+        try:
+            self._submit([task], lambda answers: self._publish(task, answers[0]))
+        except QueueFullError as error:
+            self.get_logger().warning(f'task {task.task_id} refused: {error}',
+                                      throttle_duration_sec=1.0)
+
+    def _publish(self, task: TaskDescription, answer: Answer) -> None:
+        if answer.error:
+            self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}',
+                                      throttle_duration_sec=1.0)
+        else:
+            self._vectors.publish(self._vector(task, answer))
+
+    # Tasks from the service ---------------------------------------------------------------------
+
+    def _on_predict(self, request: PredictSkills.Request, response: PredictSkills.Response):
+        now = self.get_clock().now().to_msg()
+        tasks = [complete_task(task, now) for task in request.tasks]
+        answered: Future = Future()
+
+        def finish(answers: list[Answer]) -> None:
+            answered.set_result(self._fill(response, tasks, answers))
+
+        try:
+            self._submit(tasks, finish)
+        except QueueFullError as error:
+            response.message = str(error)
+            return response
+        return answered
+
+    def _fill(self, response: PredictSkills.Response, tasks: list[TaskDescription],
+              answers: list[Answer]) -> PredictSkills.Response:
+        response.vectors = [self._vector(task, answer) for task, answer in zip(tasks, answers)]
+        response.errors = [answer.error for answer in answers]
+        bad = [answer.error for answer in answers if answer.error]
+        response.success = not bad
+        if bad:
+            response.message = f'{len(bad)} of {len(answers)} tasks not predicted: {bad[0]}'
+        return response
+
+    def _submit(self, tasks: list[TaskDescription],
+                on_done: Callable[[list[Answer]], None]) -> None:
+        worker = self._worker
+        if worker is None or not self._serving:
+            raise QueueFullError(f'the predictor is {self.state}, not active')
+        worker.submit([task.text for task in tasks], on_done)
+
+    def _vector(self, task: TaskDescription, answer: Answer) -> SkillVector:
+        return skill_vector(task, answer, self._thresholds(), self._version,
+                            self.get_clock().now().to_msg())
+
+    # Model and thresholds -----------------------------------------------------------------------
+
+    @property
+    def _version(self) -> str:
+        worker = self._worker
+        return worker.predictor.model.version if worker is not None and worker.predictor else ''
+
+    def _thresholds(self) -> tuple[float, ...]:
+        worker = self._worker
+        own = (worker.predictor.thresholds if worker is not None and worker.predictor
+               else (taxonomy.DEFAULT_THRESHOLD,) * taxonomy.NUM_SKILLS)
+        return tuple(override or default for override, default in zip(self._overrides, own))
+
+    def _threshold_parameters(self) -> tuple[float, ...]:
+        return tuple(self.settings[f'thresholds.{skill}'] for skill in taxonomy.SKILLS)
+
+    def _on_info(self, request: GetModelInfo.Request, response: GetModelInfo.Response
+                 ) -> GetModelInfo.Response:
+        worker = self._worker
+        response.skills = list(taxonomy.SKILLS)
+        if worker is None or worker.predictor is None:
+            response.message = f'no model is loaded; the node is {self.state}'
+            return response
+        model, backend = worker.predictor.model, worker.predictor.backend
+        response.model_version = model.version
+        response.name, response.sha256, response.path = model.name, model.sha256, str(model.path)
+        response.backend, response.device = backend.name, backend.device
+        response.thresholds = list(self._thresholds())
+        response.encoders = [encoder.base.repository for encoder in model.encoders]
+        response.encoder_sha256 = [encoder.base.sha256 for encoder in model.encoders]
+        response.success = True
+        return response
+
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        fixed = [parameter.name for parameter in parameters
+                 if parameter.name in FIXED_WHILE_CONFIGURED]
+        if fixed and self.state != 'unconfigured':
+            return SetParametersResult(successful=False, reason=(
+                f'{", ".join(fixed)} can change only while the node is unconfigured, and it is '
+                f'{self.state}: deactivate and clean it up, set, configure and activate'))
+        overrides = dict(zip(taxonomy.SKILLS, self._overrides))
+        for parameter in parameters:
+            group, _, skill = parameter.name.partition('.')
+            if group == 'thresholds' and skill in overrides:
+                overrides[skill] = parameter.value
+        self._overrides = tuple(overrides.values())
+        return SetParametersResult(successful=True)
+
+    # Diagnostics --------------------------------------------------------------------------------
+
+    def _publish_diagnostics(self) -> None:
+        level, message = diagnostics.OK, self.state
+        worker = self._worker
+        values: dict[str, object] = {'state': self.state}
+        if self.last_error:
+            level, message = diagnostics.ERROR, self.last_error
+        elif self.state != 'active':
+            level = diagnostics.WARN
+        if worker is not None and worker.predictor is not None:
+            level, message = self._judge(worker, level, message)
+            values.update(self._describe(worker))
+        self._diagnostics.publish(level, message, values)
+
+    def _judge(self, worker: BatchingWorker, level: bytes, message: str) -> tuple[bytes, str]:
+        """Level and message by what has happened since the last report."""
+        counts = worker.statistics
+        latest = (counts.failed, counts.refused, counts.unreadable)
+        failed, refused, unreadable = (
+            max(0, now - before) for now, before in zip(latest, self._reported))
+        self._reported = latest
+        if failed:
+            return DiagnosticStatus.ERROR, counts.last_failure
+        if level == diagnostics.OK and refused:
+            return diagnostics.WARN, f'{refused} requests refused: {counts.last_refusal}'
+        if level == diagnostics.OK and unreadable:
+            return diagnostics.WARN, f'{unreadable} tasks not read: {counts.last_unreadable}'
+        return level, message
+
+    def _describe(self, worker: BatchingWorker) -> dict[str, object]:
+        counts = worker.statistics
+        p50, p90, p99 = counts.latency_percentiles_ms(50, 90, 99)
+        return {
+            'model': worker.predictor.model.version,
+            'backend': worker.predictor.backend.name,
+            'device': worker.predictor.backend.device,
+            'latency p50 [ms]': p50, 'latency p90 [ms]': p90, 'latency p99 [ms]': p99,
+            'queue depth': worker.depth, 'queue size': worker.queue_size,
+            'tasks answered': counts.answered, 'tasks not readable': counts.unreadable,
+            'requests refused': counts.refused, 'tasks failed': counts.failed,
+            'batches': counts.batches}
+
+
+def main() -> None:
+    """Run ``skill_predictor_node``."""
+    exit_with(SkillPredictorNode)
+
+
+if __name__ == '__main__':
+    main()

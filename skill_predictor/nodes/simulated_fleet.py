@@ -1,0 +1,150 @@
+"""A simulated fleet: robots that take the tasks they are given, go there, work, and report.
+
+For demonstrations and tests of an allocator without robots. It reads the same fleet file.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from skill_predictor.msg import RobotState, TaskAllocation, TaskDescription
+
+from ..allocation.capabilities import FleetError, Robot, parse_fleet
+from . import qos
+from .allocator_parameters import FLEET_PREFIX, fleet_mapping
+from .conversions import seconds
+from .main import exit_with
+from .managed import ManagedNode
+
+_DEFAULT_WORK_S = 60.0
+_LOW_BATTERY = 0.2
+
+
+@dataclass
+class SimulatedRobot:
+    """One robot's body: where it is, how full its battery is, what it does.
+
+    Positions in metres, times in seconds.
+    """
+
+    robot: Robot
+    position: tuple[float, float, float] = field(init=False)
+    battery: float = 1.0
+    task_id: str = ''
+    target: tuple[float, float, float] | None = None
+    work_left_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.position = self.robot.home
+
+    def take(self, task: TaskDescription) -> None:
+        """Begin a task: travel to its location, if it has one, then work."""
+        self.task_id = task.task_id
+        self.target = ((task.location.x, task.location.y, task.location.z)
+                       if task.header.frame_id == self.robot.home_frame else None)
+        self.work_left_s = seconds(task.expected_duration) or _DEFAULT_WORK_S
+
+    def drop(self) -> None:
+        """Leave the task as it is."""
+        self.task_id, self.target, self.work_left_s = '', None, 0.0
+
+    def live(self, elapsed_s: float) -> None:
+        """Let time pass."""
+        if not self.task_id:
+            self.battery = min(1.0, self.battery + elapsed_s / 3600.0)  # on its dock
+            return
+        if math.isfinite(self.robot.endurance_min):
+            self.battery = max(0.0, self.battery - elapsed_s / (self.robot.endurance_min * 60.0))
+        travelling_s = self._travel(elapsed_s)
+        self.work_left_s -= elapsed_s - travelling_s
+        if self.work_left_s <= 0.0 and self.target is None:
+            self.drop()
+
+    def _travel(self, elapsed_s: float) -> float:
+        """Move towards the target; returns the time that it took."""
+        if self.target is None:
+            return 0.0
+        distance = math.dist(self.position, self.target)
+        needed_s = distance / self.robot.speed_mps
+        if needed_s <= elapsed_s:
+            self.position, self.target = self.target, None
+            return needed_s
+        share = elapsed_s / needed_s
+        self.position = tuple(
+            here + share * (there - here) for here, there in zip(self.position, self.target))
+        return elapsed_s
+
+
+class SimulatedFleetNode(ManagedNode):
+    """Publishes robot_states; subscribes to task_allocations.
+
+    Parameters (ROS)
+    ----------------
+    fleet.* : the robots, as for the allocator
+    state_period_s : float, default 0.2
+    time_factor : float, default 1.0
+        How many simulated seconds pass in one second.
+    """
+
+    expected_errors = (FleetError, ValueError)
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__('simulated_fleet', **kwargs)
+        self.settings.declare('state_period_s', 0.2, 'Time between two states of a robot [s].',
+                              between=(0.01, 60.0))
+        self.settings.declare('time_factor', 1.0, 'Simulated seconds per second.',
+                              between=(0.01, 10_000.0))
+        for sentence in self.settings.unknown(FLEET_PREFIX):
+            self.get_logger().warning(sentence)
+        self._robots: dict[str, SimulatedRobot] = {}
+        self._entities = []
+
+    def configure(self) -> None:
+        fleet = parse_fleet(fleet_mapping(self))
+        self._robots = {name: SimulatedRobot(robot) for name, robot in fleet.items()}
+        self._states = self.create_lifecycle_publisher(RobotState, 'robot_states', qos.tasks(100))
+        allocations = self.create_subscription(
+            TaskAllocation, 'task_allocations', self._on_allocation, qos.results())
+        timer = self.create_timer(self.settings['state_period_s'], self._on_timer)
+        self._entities = [(self.destroy_lifecycle_publisher, self._states),
+                          (self.destroy_subscription, allocations), (self.destroy_timer, timer)]
+
+    def release(self) -> None:
+        while self._entities:
+            destroy, entity = self._entities.pop()
+            destroy(entity)
+        self._robots = {}
+
+    def _on_allocation(self, allocation: TaskAllocation) -> None:
+        working = allocation.status in (TaskAllocation.STATUS_ASSIGNED, TaskAllocation.STATUS_TEAM)
+        for name, robot in self._robots.items():
+            if working and name in allocation.robot_ids:
+                if robot.task_id != allocation.task_id:
+                    robot.take(allocation.task)
+            elif robot.task_id == allocation.task_id:
+                robot.drop()  # the task has gone to others, or is over
+
+    def _on_timer(self) -> None:
+        if self.state != 'active':
+            return
+        stamp = self.get_clock().now().to_msg()
+        elapsed_s = self.settings['state_period_s'] * self.settings['time_factor']
+        for name, robot in self._robots.items():
+            state = RobotState(robot_id=name, available=robot.battery > _LOW_BATTERY,
+                               battery=robot.battery, current_task_id=robot.task_id)
+            state.header.stamp = stamp
+            state.header.frame_id = robot.robot.home_frame
+            state.position.x, state.position.y, state.position.z = robot.position
+            self._states.publish(state)
+            # Time passes after the report, so that every task is reported at least once.
+            robot.live(elapsed_s)
+
+
+def main() -> None:
+    """Run ``simulated_fleet_node``."""
+    exit_with(SimulatedFleetNode)
+
+
+if __name__ == '__main__':
+    main()
