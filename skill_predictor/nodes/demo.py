@@ -29,7 +29,6 @@ from .demo_table import TaskRow, render
 NODES = (('skill_predictor_node', 'predictor.yaml', {}),
          ('fleet_allocator_node', 'allocator.yaml', {}),
          ('simulated_fleet_node', None, {'time_factor': 60.0}))
-START_TIMEOUT_S = 60.0
 PAUSE_BETWEEN_TASKS_S = 0.25
 FINAL = frozenset({TaskAllocation.STATUS_COMPLETED, TaskAllocation.STATUS_IMPOSSIBLE,
                    TaskAllocation.STATUS_NOT_PHYSICAL, TaskAllocation.STATUS_EXPIRED})
@@ -152,7 +151,8 @@ class Demo:
             self.rows[allocation.task_id].note(allocation)
 
 
-def run(demo: Demo, processes: Processes, console: Console, timeout_s: float) -> None:
+def run(demo: Demo, processes: Processes, console: Console, start_timeout_s: float,
+        timeout_s: float) -> None:
     """Wait for the nodes, publish the tasks and show the table until all are settled.
 
     Raises
@@ -164,8 +164,8 @@ def run(demo: Demo, processes: Processes, console: Console, timeout_s: float) ->
     with console.status('starting the predictor, the allocator and a simulated fleet ...'):
         while not demo.ready():
             processes.check()
-            if time.monotonic() - started > START_TIMEOUT_S:
-                raise DemoError(f'the nodes did not come up within {START_TIMEOUT_S:.0f} s\n'
+            if time.monotonic() - started > start_timeout_s:
+                raise DemoError(f'the nodes did not come up within {start_timeout_s:.0f} s\n'
                                 + processes.all_logs())
             demo.spin(0.1)
     console.print(f'nodes ready after {time.monotonic() - started:.1f} s')
@@ -211,6 +211,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--tasks', type=Path, help='JSON lines with id, text and, optionally, '
                         'location, priority, payload_kg')
     parser.add_argument('--fleet', type=Path, help='fleet parameter file')
+    parser.add_argument('--start-timeout', type=float, default=60.0,
+                        help='seconds for the nodes to come up')
     parser.add_argument('--timeout', type=float, default=90.0, help='seconds for all tasks')
     options = parser.parse_args(argv)
     prefix = next((Path(entry) for entry in os.environ.get('AMENT_PREFIX_PATH', '').split(':')
@@ -221,8 +223,10 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     share = prefix / 'share' / 'skill_predictor'
     # Keep to ourselves: other demonstrations and robots on the network are none of our business.
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
+    else:
+        os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     rclpy.init()
     tasks = read_tasks(options.tasks or share / 'resource' / 'demo_tasks.jsonl')
@@ -230,7 +234,7 @@ def main(argv: list[str] | None = None) -> int:
                           options.fleet or share / 'config' / 'fleet_search_and_rescue.yaml')
     demo, code = Demo(tasks), 0
     try:
-        run(demo, processes, console, options.timeout)
+        run(demo, processes, console, options.start_timeout, options.timeout)
     except DemoError as error:
         console.print(f'demo failed: {error}', style='red')
         code = 1

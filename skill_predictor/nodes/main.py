@@ -40,15 +40,20 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     spinning.start()
     node.start()
     stop.wait()
-    if not node.close():
+    closed = node.close()
+    if not closed:
         node.get_logger().warning(f'stopped while {node.state}')
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)  # a thread that builds a model cannot be joined; what it writes is atomic
     executor.shutdown()
     spinning.join()
     node.destroy_node()
     rclpy.try_shutdown()
+    if not closed:
+        # A thread that builds a model cannot be joined; what it writes is atomic, so leave it. Without
+        # the context's end, others would count this node among the living for a while.
+        rclpy.get_default_context().destroy()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 

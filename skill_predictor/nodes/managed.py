@@ -96,6 +96,12 @@ class ManagedNode(LifecycleNode):
         self._attempt('release', self.release)
         return True
 
+    def destroy_node(self) -> None:
+        """Leave the graph, also when a thread still holds this object."""
+        super().destroy_node()
+        # rclpy leaves the lifecycle services to the garbage collector.
+        self._state_machine.destroy_when_not_in_use()
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         if self._attempt('configure', self.configure):
             return super().on_configure(state)

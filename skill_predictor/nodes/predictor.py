@@ -136,8 +136,7 @@ class SkillPredictorNode(ManagedNode):
 
     def _publish(self, task: TaskDescription, answer: Answer) -> None:
         if answer.error:
-            self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}',
-                                      throttle_duration_sec=1.0)
+            self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}')
         else:
             self._vectors.publish(self._vector(task, answer))
 

@@ -1,8 +1,8 @@
 """Quality of service of every topic, in one place (the README's table says the same).
 
 Tasks, vectors and allocations are reliable: each matters. Vectors and allocations are kept for late
-joiners (transient local). The writer's depth is also its room for a burst, so it is generous; how many
-old messages a late joiner gets is the smaller of this depth and the joiner's own.
+joiners (transient local): they get up to the writer's depth of old messages. That depth is also the
+writer's room for a burst, so it is generous.
 """
 
 from __future__ import annotations

@@ -1,0 +1,258 @@
+"""The inference thread: fairness, bounds, failures. The predictor is a stand-in under our control."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from skill_predictor.inference.batching import BatchingWorker
+from skill_predictor.inference.errors import ModelError, QueueFullError, TextError
+
+WAIT_S = 10.0
+
+
+class StandIn:
+    """Answers with the text's number; runs only while ``gate`` is open."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.batches: list[list[float]] = []
+        self.threads: set[int] = set()
+        self.closed_by: int | None = None
+        self.failure: Exception | None = None
+        self.value: float | None = None
+
+    def tokenize(self, text):
+        if text == 'bad':
+            raise TextError('this text is bad')
+        return [float(text)]
+
+    def probabilities(self, rows):
+        self.threads.add(threading.get_ident())
+        self.batches.append([row[0] for row in rows])
+        self.entered.set()
+        assert self.gate.wait(WAIT_S)
+        if self.failure:
+            raise self.failure
+        numbers = np.array([row[0] for row in rows], np.float32)
+        return np.repeat(numbers[:, None] if self.value is None
+                         else np.full((len(rows), 1), self.value, np.float32), 6, axis=1)
+
+    def close(self):
+        self.closed_by = threading.get_ident()
+
+
+class Inbox:
+    """Collects the answers to one request."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.answers = []
+
+    def __call__(self, answers) -> None:
+        assert not self.done.is_set(), 'answered twice'
+        self.answers = answers
+        self.done.set()
+
+    def wait(self):
+        assert self.done.wait(WAIT_S), 'never answered'
+        return self.answers
+
+    @property
+    def numbers(self):
+        return [answer.probabilities[0] for answer in self.wait()]
+
+
+@pytest.fixture
+def predictor():
+    return StandIn()
+
+
+@pytest.fixture
+def make(predictor):
+    workers = []
+
+    def make(**options) -> BatchingWorker:
+        worker = BatchingWorker(lambda: predictor, **options)
+        workers.append(worker)
+        worker.start()
+        return worker
+
+    yield make
+    predictor.gate.set()
+    for worker in workers:
+        worker.stop()
+
+
+def block(worker, predictor) -> Inbox:
+    """Occupy the thread with one task, so that what is submitted now waits together."""
+    predictor.gate.clear()
+    predictor.entered.clear()
+    inbox = Inbox()
+    worker.submit(['-1'], inbox)
+    assert predictor.entered.wait(WAIT_S)
+    return inbox
+
+
+def numbers(start: int, count: int) -> list[str]:
+    return [str(number) for number in range(start, start + count)]
+
+
+def test_answers_come_in_the_order_of_the_texts(make):
+    worker, inbox = make(max_batch=7), Inbox()
+    worker.submit(numbers(0, 100), inbox)
+    assert inbox.numbers == list(range(100))
+    assert all(0 <= answer.inference_s <= answer.latency_s for answer in inbox.answers)
+    assert {answer.batch_size for answer in inbox.answers} == {7, 2}
+
+
+def test_what_waits_is_batched_and_each_request_has_its_turn(make, predictor):
+    worker = make(max_batch=4)
+    first = block(worker, predictor)
+    large, small, other = Inbox(), Inbox(), Inbox()
+    worker.submit(numbers(0, 6), large)
+    worker.submit(['100'], small)
+    worker.submit(numbers(200, 2), other)
+    predictor.gate.set()
+    for inbox in (first, large, small, other):
+        inbox.wait()
+    assert predictor.batches[1:] == [[0, 100, 200, 1], [201, 2, 3, 4], [5]]
+    assert large.numbers == list(range(6)) and other.numbers == [200, 201]
+
+
+def test_queue_is_bounded_and_a_request_is_taken_whole_or_not_at_all(make, predictor):
+    worker = make(queue_size=5)
+    block(worker, predictor)
+    taken, refused, fits = Inbox(), Inbox(), Inbox()
+    worker.submit(numbers(0, 3), taken)
+    with pytest.raises(QueueFullError, match='3 tasks wait, 3 more do not fit into queue_size 5'):
+        worker.submit(numbers(10, 3), refused)
+    worker.submit(numbers(20, 2), fits)
+    assert worker.depth == 5 and worker.statistics.refused == 1
+    predictor.gate.set()
+    assert taken.numbers == [0, 1, 2] and fits.numbers == [20, 21]
+    assert not refused.done.is_set() and worker.depth == 0
+    assert 10.0 not in sum(predictor.batches, [])
+
+
+def test_bad_text_costs_only_its_own_answer(make, predictor):
+    worker, inbox = make(), Inbox()
+    worker.submit(['1', 'bad', '3'], inbox)
+    answers = inbox.wait()
+    assert [answer.error for answer in answers] == ['', 'this text is bad', '']
+    assert np.isnan(answers[1].probabilities).all() and answers[1].batch_size == 0
+    assert predictor.batches == [[1, 3]] and answers[0].batch_size == 2
+    assert worker.statistics.unreadable == 1 and worker.statistics.answered == 2
+
+
+def test_only_bad_texts_never_reach_the_engine(make, predictor):
+    inbox = Inbox()
+    make().submit(['bad', 'bad'], inbox)
+    assert len(inbox.wait()) == 2 and not predictor.batches
+
+
+@pytest.mark.parametrize('failure, value, message', [
+    (RuntimeError('the GPU is gone'), None, 'RuntimeError: the GPU is gone'),
+    (None, float('nan'), 'not finite')])
+def test_failing_engine_is_reported_and_the_thread_goes_on(
+        make, predictor, failure, value, message):
+    heard = []
+    worker, inbox, again = make(on_failure=heard.append), Inbox(), Inbox()
+    predictor.failure, predictor.value = failure, value
+    worker.submit(['1', '2'], inbox)
+    assert all(message in answer.error for answer in inbox.wait())
+    assert all(np.isnan(answer.probabilities).all() for answer in inbox.answers)
+    assert len(heard) == 1 and message in heard[0] and worker.statistics.failed == 2
+    predictor.failure = predictor.value = None
+    worker.submit(['3'], again)
+    assert again.numbers == [3] and not again.answers[0].error
+
+
+def test_failing_consumer_does_not_end_the_thread(make):
+    heard = []
+    worker, inbox = make(on_failure=heard.append), Inbox()
+
+    def broken(answers):
+        raise ValueError('nobody home')
+
+    worker.submit(['1'], broken)
+    worker.submit(['2'], inbox)
+    assert inbox.numbers == [2] and 'nobody home' in heard[0]
+
+
+def test_stop_answers_what_still_waits(make, predictor):
+    worker = make(max_batch=1)
+    first, waiting = block(worker, predictor), Inbox()
+    worker.submit(numbers(0, 3), waiting)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    while not worker._stopping:
+        pass
+    predictor.gate.set()
+    stopping.join(WAIT_S)
+    assert not stopping.is_alive()
+    assert first.numbers == [-1], 'what is in work is finished'
+    assert [answer.error for answer in waiting.wait()] == ['the predictor is stopping'] * 3
+    with pytest.raises(QueueFullError, match='stopping'):
+        worker.submit(['5'], Inbox())
+
+
+def test_predictor_is_loaded_used_and_closed_by_one_thread(predictor):
+    loaded_by = []
+
+    def load():
+        loaded_by.append(threading.get_ident())
+        return predictor
+
+    worker, inbox = BatchingWorker(load), Inbox()
+    worker.start()
+    worker.submit(['1'], inbox)
+    inbox.wait()
+    worker.stop()
+    assert {*loaded_by, *predictor.threads, predictor.closed_by} == {loaded_by[0]}
+    assert loaded_by[0] != threading.get_ident()
+
+
+def test_failed_load_is_raised_to_the_caller():
+    def load():
+        raise ModelError('no model')
+
+    worker = BatchingWorker(load)
+    with pytest.raises(ModelError, match='no model'):
+        worker.start()
+    with pytest.raises(QueueFullError):
+        worker.submit(['1'], Inbox())
+
+
+def test_drain_waits_for_work_in_hand(make, predictor):
+    worker = make()
+    inbox = block(worker, predictor)
+    assert not worker.drain(0.05)
+    predictor.gate.set()
+    assert worker.drain(WAIT_S) and inbox.done.is_set()
+
+
+def test_nothing_submitted_is_answered_at_once(make, predictor):
+    worker, inbox = make(), Inbox()
+    worker.submit([], inbox)
+    assert inbox.wait() == [] and not predictor.batches
+
+
+def test_latency_percentiles(make):
+    worker, inbox = make(), Inbox()
+    assert np.isnan(worker.statistics.latency_percentiles_ms(50)).all()
+    worker.submit(numbers(0, 50), inbox)
+    inbox.wait()
+    worker.drain(WAIT_S)
+    p50, p99 = worker.statistics.latency_percentiles_ms(50, 99)
+    assert 0 < p50 <= p99 < WAIT_S * 1e3
+
+
+@pytest.mark.parametrize('options', [{'max_batch': 0}, {'queue_size': 0}])
+def test_impossible_options_are_refused(options):
+    with pytest.raises(ValueError, match='at least 1'):
+        BatchingWorker(StandIn, **options)

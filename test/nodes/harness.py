@@ -1,0 +1,172 @@
+"""Real nodes in processes of their own, and a client node in the test's process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+TIMEOUT_S = 30.0
+TRANSITIONS = {
+    'configure': Transition.TRANSITION_CONFIGURE, 'activate': Transition.TRANSITION_ACTIVATE,
+    'deactivate': Transition.TRANSITION_DEACTIVATE, 'cleanup': Transition.TRANSITION_CLEANUP}
+
+
+def executables() -> Path | None:
+    """Folder of the built nodes, from the sourced overlay."""
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        folder = Path(prefix) / 'lib' / 'skill_predictor'
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def isolate(domain_id: int) -> None:
+    """Keep this process, and those it starts, to themselves: own domain, this machine only."""
+    os.environ['ROS_DOMAIN_ID'] = str(domain_id)
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ['ROS_LOCALHOST_ONLY'] = '1'
+    else:
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+
+class NodeProcess:
+    """One of the package's nodes, running."""
+
+    def __init__(self, name: str, log: Path, *arguments: str, **parameters: object) -> None:
+        self.name = name
+        self._log = log
+        command = [str(executables() / name), '--ros-args', *arguments]
+        for key, value in parameters.items():
+            command += ['-p', f'{key}:={_as_yaml(value)}']
+        self._stream = open(log, 'w')
+        self.process = subprocess.Popen(command, stdout=self._stream, stderr=subprocess.STDOUT)
+
+    @property
+    def log(self) -> str:
+        """Everything that the node has said."""
+        return self._log.read_text(errors='replace')
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_for_log(self, text: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until the node says something; an AssertionError shows what it said instead."""
+        wait_until(lambda: text in self.log or not self.alive, timeout_s)
+        assert text in self.log, f'{self.name} never said {text!r}:\n{self.log}'
+
+    def stop(self, number: int = signal.SIGINT, timeout_s: float = 15.0) -> int:
+        """Signal the node; returns its exit code."""
+        if self.alive:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f'{self.name} did not stop:\n{self.log}') from None
+        finally:
+            self._stream.close()
+        return code
+
+
+class Client:
+    """A node of the test's own."""
+
+    def __init__(self, domain_id: int) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self.node = Node('test_client', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._clients: dict[str, object] = {}
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def spin_until(self, condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> bool:
+        """Handle what arrives until a condition holds; whether it did."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self._executor.spin_once(timeout_sec=0.05)
+        return True
+
+    def spin(self, seconds: float) -> None:
+        self.spin_until(lambda: False, seconds)
+
+    def call(self, kind, name: str, request=None, timeout_s: float = TIMEOUT_S):
+        """Call a service and return its response."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        client = self._clients[name]
+        assert client.wait_for_service(timeout_s), f'no service {name}'
+        future = client.call_async(request or kind.Request())
+        assert self.spin_until(future.done, timeout_s), f'{name} did not answer'
+        return future.result()
+
+    def collect(self, kind, topic: str, qos) -> list:
+        """A list that grows with what arrives on a topic."""
+        messages: list = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        return messages
+
+    def connected(self, publisher) -> None:
+        """Wait until somebody listens to a publisher."""
+        assert self.spin_until(lambda: publisher.get_subscription_count() > 0), publisher.topic
+
+    def state(self, node: str, timeout_s: float = TIMEOUT_S) -> str:
+        """Label of a node's lifecycle state."""
+        return self.call(GetState, f'/{node}/get_state', timeout_s=timeout_s).current_state.label
+
+    def wait_for_state(self, node: str, label: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
+        while (found := self.state(node)) != label:
+            assert time.monotonic() < deadline, f'{node} is {found}, not {label}'
+            self.spin(0.05)
+
+    def change(self, node: str, transition: str) -> bool:
+        """Ask a node for a transition; whether it succeeded."""
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[transition]
+        return self.call(ChangeState, f'/{node}/change_state', request).success
+
+    def set_parameter(self, node: str, name: str, value: float | int | str):
+        """Set a parameter; the result has ``successful`` and ``reason``."""
+        kind, field = {float: (ParameterType.PARAMETER_DOUBLE, 'double_value'),
+                       int: (ParameterType.PARAMETER_INTEGER, 'integer_value'),
+                       str: (ParameterType.PARAMETER_STRING, 'string_value')}[type(value)]
+        parameter = Parameter(name=name, value=ParameterValue(type=kind, **{field: value}))
+        return self.call(SetParameters, f'/{node}/set_parameters',
+                         SetParameters.Request(parameters=[parameter])).results[0]
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
+    """Poll a condition that needs no spinning."""
+    deadline = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _as_yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return '[' + ', '.join(map(_as_yaml, value)) + ']'
+    return f"'{value}'" if isinstance(value, str) else str(value)

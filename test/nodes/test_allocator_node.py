@@ -1,0 +1,311 @@
+"""The fleet allocator node in a process of its own; this test plays the robots and the predictor."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from skill_predictor import taxonomy
+from skill_predictor.msg import RobotState, SkillVector, TaskAllocation, TaskDescription
+from skill_predictor.nodes import qos
+from skill_predictor.srv import AllocateTasks, PredictSkills
+
+pytestmark = pytest.mark.ros
+
+NODE = 'fleet_allocator'
+FLEET = {'drone_1': ['fly'], 'rover_1': ['wheels'], 'rover_2': ['wheels', 'hands'],
+         'boat_1': ['surface_water'], 'humanoid_1': ['wheels', 'legs', 'hands']}
+SETTINGS = {'robot_timeout_s': 1.0, 'acknowledge_timeout_s': 2.0, 'tick_period_s': 0.1,
+            'diagnostics_period_s': 0.1, 'assumed_duration_s': 600.0}
+
+
+def fleet_parameters(fleet=FLEET) -> dict:
+    return {f'fleet.{name}.skills': skills for name, skills in fleet.items()}
+
+
+def vector(task_id: str, *skills: str, **task) -> SkillVector:
+    flags = taxonomy.to_flags(skills)
+    message = SkillVector(
+        task_id=task_id, skills=list(taxonomy.SKILLS), required=list(flags),
+        probabilities=[0.9 if flag else 0.1 for flag in flags], thresholds=[0.5] * 6,
+        task=TaskDescription(task_id=task_id, text=f'task {task_id}', **task))
+    now = time.time()
+    message.header.stamp.sec, message.header.stamp.nanosec = int(now), int(now % 1 * 1e9)
+    return message
+
+
+@pytest.fixture
+def allocator(start, client):
+    node = start('fleet_allocator_node', **fleet_parameters(), **SETTINGS)
+    client.wait_for_state(NODE, 'active')
+    return node
+
+
+@pytest.fixture
+def scene(allocator, client):
+    scene = Scene(client)
+    yield scene
+    scene.close()
+
+
+class Scene:
+    """What the test publishes and sees."""
+
+    def __init__(self, client) -> None:
+        self.client = client
+        self.seen: list[TaskAllocation] = []
+        self._subscription = client.node.create_subscription(
+            TaskAllocation, 'task_allocations', self.seen.append, qos.results())
+        self.states = client.node.create_publisher(RobotState, 'robot_states', 100)
+        self.vectors = client.node.create_publisher(SkillVector, 'skill_vectors', qos.results())
+        client.connected(self.states)
+        client.connected(self.vectors)
+        self.tasks: dict[str, str] = {}
+        self.silent: set[str] = set()
+
+    def close(self) -> None:
+        """Leave nothing behind that would reach the next test's allocator."""
+        node = self.client.node
+        node.destroy_publisher(self.states)
+        node.destroy_publisher(self.vectors)
+        node.destroy_subscription(self._subscription)
+
+    def allocate(self, *vectors: SkillVector, dry_run: bool = False) -> AllocateTasks.Response:
+        return self.client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(
+            vectors=list(vectors), dry_run=dry_run))
+
+    def report(self, robot_id: str, **fields) -> None:
+        self.states.publish(RobotState(
+            robot_id=robot_id, current_task_id=self.tasks.get(robot_id, ''), **fields))
+
+    def live(self, condition, timeout_s: float = 10.0) -> bool:
+        """Let all robots that are not silent report, until a condition holds."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            for name in FLEET:
+                if name not in self.silent:
+                    self.report(name)
+            self.client.spin(0.1)
+        return True
+
+    def latest(self, task_id: str) -> TaskAllocation | None:
+        return next((a for a in reversed(self.seen) if a.task_id == task_id), None)
+
+    def holds(self, task_id: str, *robots: str) -> bool:
+        latest = self.latest(task_id)
+        return latest is not None and list(latest.robot_ids) == sorted(robots)
+
+
+def test_vectors_on_the_topic_are_decided_and_published(scene):
+    scene.vectors.publish(vector('a', 'wheels'))
+    scene.vectors.publish(vector('b', 'fly', 'surface_water'))
+    scene.vectors.publish(vector('c', 'under_water'))
+    scene.vectors.publish(vector('d'))
+    assert scene.client.spin_until(lambda: all(scene.latest(task) for task in 'abcd'))
+    a, b, c, d = (scene.latest(task) for task in 'abcd')
+    assert a.status == TaskAllocation.STATUS_ASSIGNED and list(a.robot_ids) == ['rover_1']
+    assert b.status == TaskAllocation.STATUS_TEAM and sorted(b.robot_ids) == ['boat_1', 'drone_1']
+    assert c.status == TaskAllocation.STATUS_IMPOSSIBLE and list(c.missing_skills) == ['under_water']
+    assert d.status == TaskAllocation.STATUS_NOT_PHYSICAL and not d.robot_ids
+    assert list(b.required_skills) == ['fly', 'surface_water']
+    assert all(message.reason and message.revision == 0 for message in (a, b, c, d))
+    assert a.task.text == 'task a' and a.header.stamp.sec > 0
+
+
+def test_silent_robot_loses_its_task_to_another(scene):
+    """The robot's state stream is killed; its task must move."""
+    assert scene.live(lambda: True)
+    scene.live(lambda: False, 0.5)
+    response = scene.allocate(vector('move me', 'wheels'))
+    assert response.success and list(response.allocations[0].robot_ids) == ['rover_1']
+    scene.tasks['rover_1'] = 'move me'
+    assert not scene.live(lambda: len(scene.latest('move me').robot_ids) != 1
+                          or scene.latest('move me').robot_ids[0] != 'rover_1', 2.0), 'moved early'
+    scene.silent.add('rover_1')
+    assert scene.live(lambda: scene.holds('move me', 'rover_2'))
+    moved = scene.latest('move me')
+    assert moved.status == TaskAllocation.STATUS_ASSIGNED and moved.revision == 1
+    assert 'lost contact with rover_1' in moved.reason
+    assert moved.task.text == 'task move me'
+    scene.tasks['rover_2'] = 'move me'
+    scene.silent.clear()  # it comes back, still at work: the task stays where it is
+    scene.live(lambda: False, 1.0)
+    assert scene.holds('move me', 'rover_2')
+
+
+def test_unavailable_robot_releases_its_task(scene):
+    scene.live(lambda: False, 0.3)
+    scene.allocate(vector('t', 'wheels', 'hands'))
+    scene.tasks['rover_2'] = 't'
+    scene.live(lambda: False, 0.3)
+    scene.silent.add('rover_2')
+    scene.report('rover_2', available=False)
+    assert scene.live(lambda: scene.holds('t', 'humanoid_1'), 0.9)
+    assert 'rover_2 became unavailable' in scene.latest('t').reason
+
+
+def test_team_that_loses_a_member_is_formed_again_or_waits(scene):
+    scene.live(lambda: False, 0.3)
+    scene.allocate(vector('pair', 'fly', 'surface_water'))
+    scene.tasks.update({'drone_1': 'pair', 'boat_1': 'pair'})
+    scene.live(lambda: False, 0.3)
+    scene.silent.add('drone_1')
+    assert scene.live(lambda: scene.latest('pair').status == TaskAllocation.STATUS_WAITING)
+    assert 'drone_1' in scene.latest('pair').reason
+    scene.tasks.clear()
+    scene.silent.clear()
+    assert scene.live(lambda: scene.latest('pair').status == TaskAllocation.STATUS_TEAM)
+
+
+def test_finished_robot_gets_the_waiting_task(scene):
+    scene.live(lambda: False, 0.3)
+    scene.allocate(vector('first', 'fly'))
+    waiting = scene.allocate(vector('second', 'fly')).allocations[0]
+    assert waiting.status == TaskAllocation.STATUS_WAITING and 'first' in waiting.reason
+    scene.tasks['drone_1'] = 'first'
+    scene.live(lambda: False, 0.3)
+    scene.tasks['drone_1'] = ''
+    assert scene.live(lambda: scene.holds('second', 'drone_1'))
+    assert any(message.task_id == 'first' and message.status == TaskAllocation.STATUS_COMPLETED
+               for message in scene.seen)
+
+
+def test_answers_are_in_the_order_of_the_request(scene):
+    vectors = [vector(f't{number}', 'wheels', priority=number % 4) for number in range(20)]
+    response = scene.allocate(*vectors)
+    assert response.success
+    assert [a.task_id for a in response.allocations] == [v.task_id for v in vectors]
+    served = {a.task_id for a in response.allocations if a.robot_ids}
+    assert served == {'t3', 't7', 't11'}, 'three wheeled robots take the most urgent, oldest first'
+
+
+def test_dry_run_changes_nothing(scene):
+    planned = scene.allocate(vector('x', 'fly'), vector('y', 'fly'), dry_run=True)
+    assert [a.status for a in planned.allocations] == [
+        TaskAllocation.STATUS_ASSIGNED, TaskAllocation.STATUS_WAITING]
+    scene.client.spin(0.5)
+    assert scene.latest('x') is None
+    assert list(scene.allocate(vector('z', 'fly')).allocations[0].robot_ids) == ['drone_1']
+
+
+def test_bad_messages_cost_only_themselves(scene, allocator):
+    no_prediction = vector('nan', 'fly')
+    no_prediction.probabilities = [float('nan')] * 6
+    strange = vector('strange', 'wheels')
+    strange.skills = ['swim', *taxonomy.SKILLS[1:]]
+    strange.required = [True] + [False] * 5
+    old = vector('old', 'wheels')
+    old.header.stamp.sec -= 3600
+    heavy = vector('heavy', 'wheels', payload_kg=float('inf'))
+    for message in (no_prediction, strange, old, heavy, vector('', 'wheels')):
+        scene.vectors.publish(message)
+    scene.states.publish(RobotState(robot_id='ghost'))
+    scene.states.publish(RobotState(robot_id='rover_1', battery=7.0))
+    scene.states.publish(RobotState())
+    scene.vectors.publish(vector('good', 'wheels'))
+    assert scene.client.spin_until(lambda: scene.latest('good'))
+    assert {message.task_id for message in scene.seen} == {'good'}
+    assert allocator.alive
+    response = scene.allocate(no_prediction, vector('fine', 'fly'))
+    assert not response.success and 'NaN' in response.message
+    assert response.allocations[0].status == TaskAllocation.STATUS_UNKNOWN
+    assert response.allocations[1].status == TaskAllocation.STATUS_ASSIGNED
+
+
+def test_tasks_and_vectors_together_are_refused(scene):
+    response = scene.client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(
+        vectors=[vector('v', 'fly')], tasks=[TaskDescription(text='fly')]))
+    assert not response.success and 'not both' in response.message and not response.allocations
+
+
+def test_without_a_predictor_tasks_are_refused_clearly(scene):
+    response = scene.client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(
+        tasks=[TaskDescription(text='look from above')]))
+    assert not response.success and 'predict_skills' in response.message
+
+
+def test_tasks_in_words_go_through_the_predictor(scene):
+    def answer(request, response):
+        response.vectors = [vector(task.task_id, 'fly' if 'above' in task.text else 'wheels')
+                            for task in request.tasks]
+        response.errors = [''] * len(request.tasks)
+        response.success = True
+        return response
+
+    service = scene.client.node.create_service(PredictSkills, 'predict_skills', answer)
+    try:
+        scene.client.spin(1.0)
+        response = scene.client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(
+            tasks=[TaskDescription(text='look from above'), TaskDescription(text='sweep')]))
+        assert response.success, response.message
+        assert [list(a.robot_ids) for a in response.allocations] == [['drone_1'], ['rover_1']]
+    finally:
+        scene.client.node.destroy_service(service)
+
+
+def test_silent_predictor_times_out(start, client):
+    start('fleet_allocator_node', '-r', '__ns:=/slow', **fleet_parameters(), predict_timeout_s=0.5)
+    client.wait_for_state('slow/fleet_allocator', 'active')
+    from skill_predictor.nodes.deferred import answer_later
+    from concurrent.futures import Future
+    service = answer_later(client.node.create_service(
+        PredictSkills, '/slow/predict_skills', lambda request, response: Future()),
+        client.node.get_logger())
+    try:
+        client.spin(1.0)
+        response = client.call(AllocateTasks, '/slow/allocate_tasks', AllocateTasks.Request(
+            tasks=[TaskDescription(text='look from above')]))
+        assert not response.success and 'within 0.5 s' in response.message
+    finally:
+        client.node.destroy_service(service)
+
+
+def test_diagnostics_name_the_lost_robot(scene):
+    diagnostics = scene.client.collect(DiagnosticArray, '/diagnostics', 10)
+    scene.live(lambda: False, 0.3)
+    scene.silent.add('boat_1')
+    assert scene.live(lambda: diagnostics and diagnostics[-1].status[0].message
+                      == 'lost contact with boat_1')
+    status = diagnostics[-1].status[0]
+    values = {pair.key: pair.value for pair in status.values}
+    assert status.level == DiagnosticStatus.WARN
+    assert values['robots'] == '5' and values['lost'] == 'boat_1' and values['idle'] == '4'
+
+
+@pytest.mark.parametrize('parameters, robot, field', [
+    ({'fleet.rover_9.skils': ['wheels']}, 'rover_9', 'skills'),
+    ({'fleet.rover_9.skills': ['wheel']}, 'rover_9', 'wheels'),
+    ({'fleet.rover_9.skills': ['wheels'], 'fleet.rover_9.payload_kg': 'much'},
+     'rover_9', 'payload_kg'),
+    ({'fleet.rover_9.skills': ['wheels'], 'fleet.rover_9.speed_mps': -1.0}, 'rover_9', 'speed_mps'),
+    ({'fleet.rover_9.skills': ['wheels'], 'fleet.rover_9.home': [1.0]}, 'rover_9', 'home')])
+def test_wrong_fleet_names_robot_and_field(start, client, parameters, robot, field):
+    node = start('fleet_allocator_node', **parameters)
+    node.wait_for_log('cannot configure')
+    line = next(line for line in node.log.splitlines() if 'cannot configure' in line)
+    assert robot in line and field in line and 'Traceback' not in node.log
+    assert client.state(NODE) == 'unconfigured' and node.alive
+
+
+def test_no_fleet_says_what_to_do(start, client):
+    node = start('fleet_allocator_node')
+    node.wait_for_log('cannot configure')
+    assert 'fleet_warehouse.yaml' in node.log
+
+
+def test_allocator_goes_through_its_states(start, client):
+    node = start('fleet_allocator_node', autostart=False, **fleet_parameters())
+    for _ in range(2):
+        assert client.change(NODE, 'configure')
+        refused = client.call(AllocateTasks, 'allocate_tasks')
+        assert not refused.success and 'not active' in refused.message
+        assert client.change(NODE, 'activate')
+        assert client.call(AllocateTasks, 'allocate_tasks').success
+        assert not client.set_parameter(NODE, 'max_team_size', 2).successful
+        assert client.change(NODE, 'deactivate') and client.change(NODE, 'cleanup')
+    assert client.set_parameter(NODE, 'max_team_size', 2).successful
+    assert node.stop() == 0 and 'Traceback' not in node.log

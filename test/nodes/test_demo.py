@@ -1,0 +1,42 @@
+"""`make demo`'s main part, with the released model and real encoders."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.ros, pytest.mark.model]
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess:
+    environment = {key: value for key, value in os.environ.items()
+                   if not key.startswith(('ROS_DOMAIN', 'SKILL_PREDICTOR_CACHE'))}
+    return subprocess.run([sys.executable, '-m', 'skill_predictor.nodes.demo', *arguments],
+                          capture_output=True, text=True, timeout=180, env=environment)
+
+
+def test_demo_shows_every_kind_of_decision_and_ends_cleanly():
+    done = run_demo()
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = re.search(r'(\d+) tasks in .*?(\d+) done by one robot, (\d+) by a team, '
+                       r'(\d+) impossible .*?(\d+) not physical', done.stdout.replace('\n', ' '))
+    assert counts, done.stdout
+    tasks, robot, team, impossible, not_physical = map(int, counts.groups())
+    assert tasks >= 20 and robot + team + impossible + not_physical == tasks
+    assert min(robot, team, impossible, not_physical) >= 1
+
+
+def test_demo_says_what_is_wrong_when_a_node_does_not_come_up(tmp_path):
+    fleet = tmp_path / 'fleet.yaml'
+    fleet.write_text('/**:\n  ros__parameters:\n    fleet: {r: {skills: [wheel]}}\n')
+    tasks = tmp_path / 'tasks.jsonl'
+    tasks.write_text(json.dumps({'id': 'a', 'text': 'Sweep the deck'}) + '\n')
+    done = run_demo('--fleet', str(fleet), '--tasks', str(tasks), '--start-timeout', '8')
+    assert done.returncode == 1
+    assert 'demo failed' in done.stdout and 'wheels' in done.stdout
+    assert 'Traceback' not in done.stdout + done.stderr

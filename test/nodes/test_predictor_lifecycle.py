@@ -1,0 +1,255 @@
+"""The predictor node coming up, going down, and failing on the way."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import signal
+import time
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from skill_predictor.inference import artefacts
+from skill_predictor.inference.store import read_model
+from skill_predictor.msg import SkillVector, TaskDescription
+from skill_predictor.nodes import qos
+from skill_predictor.srv import GetModelInfo, PredictSkills
+
+pytestmark = pytest.mark.ros
+
+NODE = 'skill_predictor'
+ONE = PredictSkills.Request(tasks=[TaskDescription(text='sweep the deck')])
+
+
+@pytest.fixture
+def start_predictor(start, tiny_model):
+    def start_with(**parameters):
+        return start('skill_predictor_node', **{
+            'model': str(tiny_model.folder), 'precision': 'fp32',
+            'encoders_folder': str(tiny_model.encoders), **parameters})
+    return start_with
+
+
+def test_every_transition_and_back(start_predictor, client):
+    node = start_predictor(autostart=False, history_depth=5)
+    assert client.state(NODE) == 'unconfigured'
+    node.wait_for_log('waiting to be configured')
+    for _ in range(2):
+        assert client.change(NODE, 'configure') and client.state(NODE) == 'inactive'
+        refused = client.call(PredictSkills, 'predict_skills', ONE)
+        assert not refused.success and 'not active' in refused.message and not refused.vectors
+        for _ in range(2):
+            assert client.change(NODE, 'activate') and client.state(NODE) == 'active'
+            assert client.call(PredictSkills, 'predict_skills', ONE).success
+            assert client.change(NODE, 'deactivate') and client.state(NODE) == 'inactive'
+        assert client.call(GetModelInfo, 'get_model_info').success
+        assert client.change(NODE, 'cleanup') and client.state(NODE) == 'unconfigured'
+    assert not client.change(NODE, 'activate'), 'not possible from unconfigured'
+    assert client.state(NODE) == 'unconfigured' and node.alive
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log
+
+
+def test_structural_parameters_change_between_configurations(start_predictor, client):
+    start_predictor(history_depth=5)
+    client.wait_for_state(NODE, 'active')
+    assert not client.set_parameter(NODE, 'history_depth', 2).successful
+    assert client.change(NODE, 'deactivate') and client.change(NODE, 'cleanup')
+    assert client.set_parameter(NODE, 'history_depth', 2).successful
+    assert client.change(NODE, 'configure') and client.change(NODE, 'activate')
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', 10)
+    client.connected(publisher)
+    vectors = client.collect(SkillVector, 'skill_vectors', qos.results())
+    for number in range(6):
+        publisher.publish(TaskDescription(task_id=str(number), text='red box'))
+    assert client.spin_until(lambda: len(vectors) == 6)
+    late = client.collect(SkillVector, 'skill_vectors', qos.results())
+    assert client.spin_until(lambda: len(late) == 2)
+    client.spin(0.3)
+    assert [vector.task_id for vector in late] == ['4', '5'], 'a late joiner gets the last N'
+
+
+def test_state_is_answered_while_the_model_is_built(
+        start_predictor, client, tiny_model, tmp_path, monkeypatch):
+    """Somebody else holds the cache's lock, so that configure takes as long as this test likes."""
+    monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
+    model = read_model(tiny_model.folder)
+    built = artefacts.onnx_file(model, model.encoders[0], 'fp32',
+                                encoders_folder=tiny_model.encoders)
+    built.unlink()
+    with open(built.with_name(f'{built.name}.lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node = start_predictor()
+        node.wait_for_log('another process is building the model')
+        started = time.monotonic()
+        assert client.state(NODE) == 'configuring'
+        assert not client.set_parameter(NODE, 'max_batch', 4).successful
+        assert time.monotonic() - started < 2.0
+    client.wait_for_state(NODE, 'active')
+    assert client.call(PredictSkills, 'predict_skills', ONE).success
+
+
+def test_stopping_while_the_model_is_built(start_predictor, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
+    model = read_model(tiny_model.folder)
+    built = artefacts.onnx_file(model, model.encoders[0], 'fp32',
+                                encoders_folder=tiny_model.encoders)
+    built.unlink()
+    with open(built.with_name(f'{built.name}.lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        node = start_predictor()
+        node.wait_for_log('another process is building the model')
+        assert node.stop() == 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_node_cleanly(start_predictor, client, number):
+    node = start_predictor()
+    client.wait_for_state(NODE, 'active')
+    assert node.stop(number) == 0
+    assert 'Traceback' not in node.log
+
+
+def broken_config(folder):
+    (folder / 'config.json').write_text('{"format": 1')
+
+
+def damaged_weights(folder):
+    weights = folder / 'mpnet.safetensors'
+    weights.write_bytes(weights.read_bytes()[:-7])
+
+
+def missing_weights(folder):
+    (folder / 'minilm.safetensors').unlink()
+
+
+@pytest.mark.parametrize('damage, reason', [
+    (broken_config, 'config.json is damaged'), (damaged_weights, 'mpnet.safetensors is damaged'),
+    (missing_weights, 'minilm.safetensors is missing'), (shutil.rmtree, 'no model at')])
+def test_bad_model_is_said_and_can_be_put_right(
+        start_predictor, client, tiny_model, tmp_path, damage, reason):
+    folder = tmp_path / 'broken'
+    shutil.copytree(tiny_model.folder, folder)
+    damage(folder)
+    diagnostics = client.collect(DiagnosticArray, '/diagnostics', 10)
+    node = start_predictor(model=str(folder), diagnostics_period_s=0.1)
+    node.wait_for_log('cannot configure')
+    assert reason in node.log and 'Traceback' not in node.log
+    assert client.state(NODE) == 'unconfigured'
+    diagnostics.clear()
+    assert client.spin_until(lambda: diagnostics)
+    status = diagnostics[-1].status[0]
+    assert status.level == DiagnosticStatus.ERROR and reason in status.message
+    assert client.set_parameter(NODE, 'model', str(tiny_model.folder)).successful
+    assert client.change(NODE, 'configure') and client.change(NODE, 'activate')
+    assert client.call(PredictSkills, 'predict_skills', ONE).success
+    diagnostics.clear()
+    assert client.spin_until(lambda: diagnostics and diagnostics[-1].status[0].message == 'active')
+
+
+def test_wrong_base_weights_are_refused(start_predictor, client, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
+    shutil.copytree(tiny_model.encoders, tmp_path / 'encoders')
+    path = next((tmp_path / 'encoders').rglob('model.safetensors'))
+    path.write_bytes(path.read_bytes() + b'!')
+    node = start_predictor(encoders_folder=str(tmp_path / 'encoders'))
+    node.wait_for_log('cannot configure')
+    assert 'sha256' in node.log and client.state(NODE) == 'unconfigured'
+
+
+@pytest.mark.parametrize('parameter, value, reason', [
+    ('backend', 'tensorrt', 'tensorrt'), ('backend', 'abacus', "unknown backend 'abacus'"),
+    ('precision', 'int3', "unknown precision 'int3'")])
+def test_engine_that_is_not_there(start_predictor, client, parameter, value, reason):
+    node = start_predictor(**{parameter: value})
+    node.wait_for_log('cannot configure')
+    assert reason in node.log and client.state(NODE) == 'unconfigured'
+
+
+@pytest.mark.parametrize('parameter, value, reason', [
+    ('max_batch', 'many', 'max_batch must be a whole number'),
+    ('max_batch', 0, 'max_batch must be from 1 to 1024'),
+    ('task_topics', [1, 2], 'task_topics must be a list of strings'),
+    ('thresholds.hands', 7.0, 'thresholds.hands must be from 0.0 to 1.0')])
+def test_wrong_start_parameter_costs_one_line(start_predictor, parameter, value, reason):
+    node = start_predictor(**{parameter: value})
+    assert node.process.wait(20) == 1
+    assert reason in node.log and 'Traceback' not in node.log
+
+
+def test_misspelt_parameter_is_pointed_out(start_predictor, client):
+    node = start_predictor(max_bach=3)
+    client.wait_for_state(NODE, 'active')
+    assert 'there is no parameter max_bach; did you mean max_batch?' in node.log
+
+
+def test_namespace_moves_every_name(start, client, tiny_model):
+    start('skill_predictor_node', '-r', '__ns:=/fleet_a', model=str(tiny_model.folder),
+          precision='fp32', encoders_folder=str(tiny_model.encoders))
+    client.wait_for_state('fleet_a/skill_predictor', 'active')
+    assert client.call(PredictSkills, '/fleet_a/predict_skills', ONE).success
+    names = [name for name, _ in client.node.get_topic_names_and_types()]
+    assert '/fleet_a/tasks' in names and '/fleet_a/skill_vectors' in names
+
+
+class TestManagedNode:
+    """Exceptions in transitions, in a node made to fail (in this process)."""
+
+    @pytest.fixture
+    def faulty(self, client):
+        from skill_predictor.nodes.managed import ManagedNode
+
+        class Faulty(ManagedNode):
+            fails: str = ''
+            released = 0
+
+            def _maybe(self, what):
+                if self.fails == what:
+                    raise RuntimeError(f'{what} went wrong')
+
+            def configure(self):
+                self._maybe('configure')
+
+            def activate(self):
+                self._maybe('activate')
+
+            def deactivate(self):
+                self._maybe('deactivate')
+
+            def release(self):
+                self.released += 1
+                self._maybe('release')
+
+        node = Faulty('faulty', context=client._context)
+        executor = SingleThreadedExecutor(context=client._context)
+        yield node
+        executor.shutdown()
+        node.destroy_node()
+
+    @pytest.mark.parametrize('fails, steps, ends_in', [
+        ('configure', ['configure'], 'unconfigured'),
+        ('activate', ['configure', 'activate'], 'inactive'),
+        ('deactivate', ['configure', 'activate', 'deactivate'], 'unconfigured'),
+        ('release', ['configure', 'cleanup'], 'unconfigured')])
+    def test_a_failing_transition_is_logged_and_leaves_a_usable_node(
+            self, faulty, fails, steps, ends_in):
+        faulty.fails = fails
+        for step in steps:
+            getattr(faulty, f'trigger_{step}')()
+        assert faulty.state == ends_in
+        assert f'{fails} went wrong' in faulty.last_error
+        faulty.fails = ''
+        if ends_in == 'unconfigured':
+            assert faulty.trigger_configure() is TransitionCallbackReturn.SUCCESS
+        assert faulty.trigger_activate() is TransitionCallbackReturn.SUCCESS
+        assert faulty.state == 'active' and not faulty.last_error
+
+    def test_the_log_has_the_traceback(self, faulty, capfd):
+        faulty.fails = 'configure'
+        faulty.trigger_configure()
+        err = capfd.readouterr().err
+        assert 'cannot configure: RuntimeError: configure went wrong' in err
+        assert 'Traceback' in err and '_maybe' in err
