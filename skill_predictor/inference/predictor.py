@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import taxonomy
 from .backends import Backend, BackendOptions, open_backend
-from .errors import TextError
+from .errors import BackendError, TextError
 from .locations import find_model
 from .store import ReleasedModel, read_model
 from .text import DEFAULT_MAX_LENGTH, clean_text
@@ -20,9 +20,8 @@ from .tokenizer import TaskTokenizer, batch_ids
 OFFLINE_BATCH = 32
 """Texts that :meth:`SkillPredictor.predict` puts through the encoders together."""
 
-_WARM_UP_TEXTS = ('Inspect the underside of the bridge for cracks.',
-                  'Bring me the red box from the second shelf in the store room, then go back to '
-                  'the charging dock and wait there until somebody calls you again.')
+WARM_UP_LENGTHS = (9, 30)
+"""Tokens of the texts that :meth:`SkillPredictor.warm_up` runs."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +94,18 @@ class SkillPredictor:
         """
         released = read_model(find_model(model))
         predictor = cls(released, open_backend(backend, released, options, progress))
-        predictor.warm_up()
+        try:
+            predictor.warm_up()
+        except BaseException:
+            predictor.close()
+            raise
         return predictor
 
     def warm_up(self) -> float:
         """Run the engine once for a short and once for a longer text; returns seconds."""
         started = time.perf_counter()
-        for text in _WARM_UP_TEXTS:
-            self.probabilities([self.tokenize(text)])
+        for length in WARM_UP_LENGTHS:
+            self.probabilities([[0] * min(length, self.model.max_tokens - 2)])
         return time.perf_counter() - started
 
     def tokenize(self, text: object) -> list[int]:
@@ -117,7 +120,7 @@ class SkillPredictor:
         return self._tokenizer.tokenize(clean_text(text, self.max_length))
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Mean of the encoders' probabilities for one batch.
+        """Mean of the encoders' probabilities for one batch, run in groups of like length.
 
         Parameters
         ----------
@@ -127,9 +130,20 @@ class SkillPredictor:
         Returns
         -------
         numpy.ndarray, float32 in 0..1, shape (len(rows), 6)
+
+        Raises
+        ------
+        BackendError
+            When the engine's answer is not finite.
         """
-        inputs = [batch_ids(rows, encoder.token_ids) for encoder in self.model.encoders]
-        return np.mean(self.backend.run(inputs), axis=0, dtype=np.float32)
+        probabilities = np.empty((len(rows), taxonomy.NUM_SKILLS), dtype=np.float32)
+        for group in groups_of_like_length([len(row) for row in rows]):
+            inputs = [batch_ids([rows[index] for index in group], encoder.token_ids)
+                      for encoder in self.model.encoders]
+            probabilities[group] = np.mean(self.backend.run(inputs), axis=0, dtype=np.float32)
+        if not np.isfinite(probabilities).all():
+            raise BackendError('the engine gave probabilities that are not finite')
+        return probabilities
 
     def predict(self, texts: Sequence[object],
                 on_done: Callable[[int], None] | None = None) -> list[Prediction]:
@@ -151,7 +165,7 @@ class SkillPredictor:
             except TextError as error:
                 predictions[index] = Prediction(no_probabilities(), self.thresholds, str(error))
                 done(1)
-        # Texts of like length go together: padding costs as much as words.
+        # Sorted, so that texts of like length meet in one batch.
         by_length = sorted(rows, key=lambda index: len(rows[index]))
         for start in range(0, len(by_length), OFFLINE_BATCH):
             batch = by_length[start:start + OFFLINE_BATCH]
@@ -169,3 +183,20 @@ class SkillPredictor:
 def no_probabilities() -> np.ndarray:
     """What stands for probabilities where there is no prediction: six NaN, float32."""
     return np.full(taxonomy.NUM_SKILLS, np.nan, dtype=np.float32)
+
+
+def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Positions of texts that go through the encoders together, shortest texts first.
+
+    Padding costs as much as words, so a text joins a group only while it is at most a third longer
+    than the group's shortest (special tokens included).
+    """
+    groups: list[list[int]] = []
+    shortest = 0
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        length = lengths[index] + 2
+        if not groups or 3 * length > 4 * shortest:
+            groups.append([])
+            shortest = length
+        groups[-1].append(index)
+    return groups

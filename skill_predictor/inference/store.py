@@ -131,7 +131,7 @@ def read_model(path: Path) -> ReleasedModel:
         model = _parse(path, raw)
     except ModelError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f'{path / "config.json"} is damaged ({type(error).__name__}: {error}); '
             'fetch the model again') from error
@@ -189,7 +189,10 @@ def _parse_encoder(entry: dict) -> EncoderConfig:
 def _verify(path: Path, sha256: str) -> None:
     if not path.is_file():
         raise ModelError(f'{path} is missing; fetch the model again')
-    found = sha256_file(path)
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise ModelError(f'cannot read {path}: {error}') from error
     if found != sha256:
         raise ModelError(
             f'{path} is damaged: sha256 {found[:12]}..., the model states {sha256[:12]}...; '

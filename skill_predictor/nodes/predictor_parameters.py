@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .. import taxonomy
-from ..inference.artefacts import PRECISIONS
-from ..inference.backends import KNOWN
+from ..inference.choices import ENGINES, PRECISIONS
 from ..inference.locations import DEFAULT_MODEL
 from ..inference.text import DEFAULT_MAX_LENGTH
 from .parameters import Settings
@@ -21,7 +20,7 @@ def declare_parameters(settings: Settings) -> None:
     declare('model', '', 'Released model: a folder, or the name of one that is installed.',
             constraints=f'empty: {DEFAULT_MODEL}')
     declare('backend', 'auto', 'Engine that runs the encoders.',
-            constraints=f'auto (the best that loads), {", ".join(KNOWN)}')
+            constraints=f'auto (the best that loads), {", ".join(ENGINES)}')
     declare('precision', 'int8', 'Precision of the encoders on the CPU.',
             constraints=', '.join(PRECISIONS))
     declare('encoders_folder', '', 'Folder with the published encoders\' weights.',

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
+from ..choices import ENGINES
 from ..errors import BackendError, ModelError
 from ..store import ReleasedModel
 from .base import Backend, BackendOptions
@@ -16,10 +16,7 @@ from .onnxruntime import OnnxRuntimeBackend
 __all__ = ['BACKENDS', 'Backend', 'BackendOptions', 'open_backend', 'unavailable']
 
 BACKENDS: dict[str, type[Backend]] = {OnnxRuntimeBackend.name: OnnxRuntimeBackend}
-"""Engines of this version, best first."""
-
-KNOWN = ('tensorrt', 'onnxruntime')
-"""Names that may be asked for; one that this version lacks is refused with the reason."""
+"""Engines of this version, by name."""
 
 
 def unavailable(name: str) -> str | None:
@@ -51,14 +48,15 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
     ModelError
         When the model's weights cannot be had.
     ValueError
-        When there is no backend of that name.
+        When there is no backend of that name, or an option is out of range.
     """
-    if name not in ('auto', *KNOWN):
-        raise ValueError(f'unknown backend {name!r}; choose from auto, {", ".join(KNOWN)}')
+    if name not in ('auto', *ENGINES):
+        raise ValueError(f'unknown backend {name!r}; choose from auto, {", ".join(ENGINES)}')
     say = progress or (lambda line: None)
     options = options or BackendOptions()
+    options.check()
     reasons = []
-    for candidate in KNOWN if name == 'auto' else (name,):
+    for candidate in ENGINES if name == 'auto' else (name,):
         reason = unavailable(candidate)
         if reason is None:
             try:
@@ -72,5 +70,4 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
                 say(f'backend {candidate}: {backend.device}{why}')
                 return backend
         reasons.append(f'{candidate}: {reason}')
-    raise BackendError(f'no engine can run the model here. {"; ".join(reasons)}. '
-                       f'Process {os.getpid()} looked for: {name}')
+    raise BackendError(f'no engine can run the model here. {"; ".join(reasons)}')

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..choices import PRECISIONS
 from ..store import ReleasedModel
 
 
@@ -24,6 +25,14 @@ class BackendOptions:
     """Where base weights are looked for first; ``None``: the usual places."""
     offline: bool = False
     """Never download anything."""
+
+    def check(self) -> None:
+        """Raise ValueError when an option is out of range."""
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f'unknown precision {self.precision!r}; choose from {", ".join(PRECISIONS)}')
+        if self.threads < 0:
+            raise ValueError(f'threads must be 0 or more, not {self.threads}')
 
 
 class Backend(ABC):

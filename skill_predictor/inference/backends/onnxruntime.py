@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .. import artefacts, graph
 from ..errors import BackendError
 from ..store import ReleasedModel
 from .base import Backend, BackendOptions
@@ -33,6 +32,7 @@ class OnnxRuntimeBackend(Backend):
     @classmethod
     def load(cls, model: ReleasedModel, options: BackendOptions,
              progress: Callable[[str], None]) -> OnnxRuntimeBackend:
+        from .. import artefacts
         threads = options.threads or len(os.sched_getaffinity(0))
         sessions = []
         for encoder in model.encoders:
@@ -56,8 +56,8 @@ class OnnxRuntimeBackend(Backend):
     def run(self, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
         if not self._sessions:
             raise BackendError('the backend is closed')
-        return [session.run([graph.PROBABILITIES], {
-            graph.INPUT_IDS: input_ids, graph.ATTENTION_MASK: attention_mask})[0]
+        return [session.run(['probabilities'], {
+            'input_ids': input_ids, 'attention_mask': attention_mask})[0]
             for session, (input_ids, attention_mask) in zip(self._sessions, inputs)]
 
     def close(self) -> None:

@@ -1,0 +1,65 @@
+"""``skill-predictor prepare``: everything that takes time, before the first task comes."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from . import add_model_options, progress_lines
+
+_EXAMPLES = """\
+Finds the published encoders' weights (about 0.5 GB; fetches them if need be), verifies them and
+builds what the engine loads. Commands and nodes do the same when it is missing, only later.
+
+examples:
+  skill-predictor prepare
+  skill-predictor prepare --encoders /media/stick/encoders --offline
+  skill-predictor prepare --precision fp32 --rebuild
+"""
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command to the parser."""
+    parser = subparsers.add_parser(
+        'prepare', help='fetch weights and build what the engine loads', epilog=_EXAMPLES,
+        description='Fetch weights and build what the engine loads, so that the first prediction '
+        'does not wait for it.')
+    add_model_options(parser)
+    parser.add_argument('--rebuild', action='store_true', help='build even what is there')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build what is missing, and load it once to see that it works."""
+    from ..inference import artefacts
+    from ..inference.backends import BackendOptions
+    from ..inference.locations import find_model
+    from ..inference.predictor import SkillPredictor
+    from ..inference.store import read_model
+    _refuse(args.backend)
+    started = time.monotonic()
+    model = read_model(find_model(args.model))
+    where = {'encoders_folder': args.encoders, 'offline': args.offline}
+    steps = []
+    with progress_lines(keep=True) as say:
+        def step(line: str) -> None:
+            steps.append(line)  # a step is told only when there is something to do
+            say(line)
+        paths = [artefacts.onnx_file(model, encoder, args.precision, rebuild=args.rebuild,
+                                     progress=step, **where) for encoder in model.encoders]
+        options = BackendOptions(args.precision, **where)
+        predictor = SkillPredictor.load(model.path, args.backend, options, say)
+        predictor.close()
+    verb = f'ready after {time.monotonic() - started:.1f} s' if steps else 'already there'
+    print(f'{model.version}: {verb}', *(f'  {path}' for path in paths), sep='\n')
+    return 0
+
+
+def _refuse(backend: str) -> None:
+    """Complain before minutes of work when no engine could use the result."""
+    from ..inference.backends import unavailable
+    from ..inference.choices import ENGINES
+    from ..inference.errors import BackendError
+    reasons = {name: unavailable(name) for name in (ENGINES if backend == 'auto' else (backend,))}
+    if all(reasons.values()):
+        raise BackendError('no engine can run the model here: ' + '; '.join(
+            f'{name}: {reason}' for name, reason in reasons.items()))

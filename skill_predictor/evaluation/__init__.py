@@ -1,0 +1,1 @@
+"""How good the predictions are: metrics, and predictions of labelled tasks with their latency."""

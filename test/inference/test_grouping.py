@@ -1,0 +1,28 @@
+"""Which texts go through the encoders together."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from skill_predictor.inference.predictor import groups_of_like_length
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_every_text_is_in_one_group_and_padding_is_small(seed):
+    lengths = [random.Random(seed * 1000 + n).randint(1, 80) for n in range(64)]
+    groups = groups_of_like_length(lengths)
+    assert sorted(index for group in groups for index in group) == list(range(64))
+    for group in groups:
+        padded = [lengths[index] + 2 for index in group]
+        assert max(padded) <= 4 / 3 * min(padded)
+    assert len(groups) < 14, 'texts of like length meet'
+
+
+def test_equal_lengths_are_one_group():
+    assert groups_of_like_length([9] * 5) == [[0, 1, 2, 3, 4]]
+
+
+def test_no_text_no_group():
+    assert groups_of_like_length([]) == []
