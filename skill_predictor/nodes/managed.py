@@ -17,8 +17,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
+from . import diagnostics
 from .deferred import answer_later
 from .parameters import Settings
 
@@ -37,6 +40,10 @@ class ManagedNode(LifecycleNode):
 
     expected_errors: tuple[type[Exception], ...] = ()
     """Exceptions whose message says all; others are logged with their traceback."""
+    fixed_parameters: frozenset[str] = frozenset()
+    """Parameters that are read in :meth:`configure`, so can be set only while unconfigured."""
+    parameter_groups: tuple[str, ...] = ()
+    """Beginnings, such as ``fleet.``, of free names of parameters that are fixed, too."""
 
     def __init__(self, name: str, **kwargs) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
@@ -45,12 +52,32 @@ class ManagedNode(LifecycleNode):
         """Why the latest transition failed; empty when it did not."""
         self._transitions = ThreadPoolExecutor(1, thread_name_prefix='transition')
         self._in_transition = False
+        self._entities: list[tuple[Callable, object]] = []
         self.settings.declare(
             'autostart', True, 'Configure and activate the node when it starts.', read_only=True)
         change_state = self._service_change_state
         self._rclpy_change_state = change_state.callback
         change_state.callback = self._change_state_aside
         answer_later(change_state, self.get_logger())
+
+    def parameters_declared(self) -> None:
+        """Call it when all parameters are declared: names the misspelt, and guards the fixed ones."""
+        for sentence in self.settings.unknown(*self.parameter_groups):
+            self.get_logger().warning(sentence)
+        self.add_on_set_parameters_callback(self._refuse_fixed)
+
+    def keep(self, destroy: Callable, entity):
+        """Remember a publisher, subscription, service, client or timer until the node is released.
+
+        Parameters
+        ----------
+        destroy
+            The node's method that destroys it.
+        entity
+            What was created; returned.
+        """
+        self._entities.append((destroy, entity))
+        return entity
 
     # What a node does in its transitions -------------------------------------------------------
 
@@ -64,7 +91,13 @@ class ManagedNode(LifecycleNode):
         """Stop to serve; finish what has been taken on."""
 
     def release(self) -> None:
-        """Free everything that :meth:`configure` made, also after half of it failed."""
+        """Free everything that :meth:`configure` made, also after half of it failed.
+
+        An override calls this one, which destroys what was kept.
+        """
+        while self._entities:
+            destroy, entity = self._entities.pop()
+            destroy(entity)
 
     # Transitions --------------------------------------------------------------------------------
 
@@ -141,6 +174,22 @@ class ManagedNode(LifecycleNode):
         if not self._attempt(what, self.release):
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
+
+    def health(self) -> tuple[bytes, str]:
+        """Level and message for diagnostics, by the lifecycle alone."""
+        if self.last_error:
+            return diagnostics.ERROR, self.last_error
+        return diagnostics.OK if self.state == 'active' else diagnostics.WARN, self.state
+
+    def _refuse_fixed(self, parameters: list[Parameter]) -> SetParametersResult:
+        fixed = [parameter.name for parameter in parameters
+                 if parameter.name in self.fixed_parameters
+                 or parameter.name.startswith(self.parameter_groups)]
+        if fixed and self.state != 'unconfigured':
+            return SetParametersResult(successful=False, reason=(
+                f'{", ".join(fixed)} can change only while the node is unconfigured, and it is '
+                f'{self.state}: deactivate and clean it up, set, configure and activate'))
+        return SetParametersResult(successful=True)
 
     def _attempt(self, what: str, action: Callable[[], None]) -> bool:
         try:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
@@ -44,18 +43,17 @@ class SkillPredictorNode(ManagedNode):
     """
 
     expected_errors = (ModelError, BackendError, ValueError)
+    fixed_parameters = FIXED_WHILE_CONFIGURED
 
     def __init__(self, **kwargs) -> None:
         super().__init__('skill_predictor', **kwargs)
         declare_parameters(self.settings)
-        for sentence in self.settings.unknown():
-            self.get_logger().warning(sentence)
         self._worker: BatchingWorker | None = None
         self._serving = False
-        self._entities: list[tuple[Callable, object]] = []
         self._reported = (0, 0, 0)
         self._overrides = self._threshold_parameters()
-        self.add_on_set_parameters_callback(self._check_parameters)
+        self.parameters_declared()
+        self.add_on_set_parameters_callback(self._take_thresholds)
         self._diagnostics = diagnostics.DiagnosticsPublisher(self)
         self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics)
 
@@ -98,28 +96,22 @@ class SkillPredictorNode(ManagedNode):
         if worker is not None:
             worker.drain(DRAIN_TIMEOUT_S)
             worker.stop()
-        while self._entities:
-            destroy, entity = self._entities.pop()
-            destroy(entity)
+        super().release()
 
     def _create_entities(self) -> None:
         burst = qos.tasks(self.settings['queue_size'])
-        self._vectors = self._keep(self.destroy_lifecycle_publisher, self.create_lifecycle_publisher(
+        self._vectors = self.keep(self.destroy_lifecycle_publisher, self.create_lifecycle_publisher(
             SkillVector, 'skill_vectors', qos.results(self.settings['history_depth'])))
         for topic in topic_names(self.settings['task_topics']):
-            self._keep(self.destroy_subscription, self.create_subscription(
+            self.keep(self.destroy_subscription, self.create_subscription(
                 TaskDescription, topic, self._on_task, burst))
         for topic in topic_names(self.settings['text_topics']):
-            self._keep(self.destroy_subscription, self.create_subscription(
+            self.keep(self.destroy_subscription, self.create_subscription(
                 String, topic, self._on_text, burst))
-        self._keep(self.destroy_service, answer_later(self.create_service(
+        self.keep(self.destroy_service, answer_later(self.create_service(
             PredictSkills, 'predict_skills', self._on_predict), self.get_logger()))
-        self._keep(self.destroy_service, self.create_service(
+        self.keep(self.destroy_service, self.create_service(
             GetModelInfo, 'get_model_info', self._on_info))
-
-    def _keep(self, destroy: Callable, entity):
-        self._entities.append((destroy, entity))
-        return entity
 
     # Tasks from topics --------------------------------------------------------------------------
 
@@ -211,13 +203,7 @@ class SkillPredictorNode(ManagedNode):
         response.success = True
         return response
 
-    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        fixed = [parameter.name for parameter in parameters
-                 if parameter.name in FIXED_WHILE_CONFIGURED]
-        if fixed and self.state != 'unconfigured':
-            return SetParametersResult(successful=False, reason=(
-                f'{", ".join(fixed)} can change only while the node is unconfigured, and it is '
-                f'{self.state}: deactivate and clean it up, set, configure and activate'))
+    def _take_thresholds(self, parameters: list[Parameter]) -> SetParametersResult:
         overrides = dict(zip(taxonomy.SKILLS, self._overrides))
         for parameter in parameters:
             group, _, skill = parameter.name.partition('.')
@@ -229,13 +215,9 @@ class SkillPredictorNode(ManagedNode):
     # Diagnostics --------------------------------------------------------------------------------
 
     def _publish_diagnostics(self) -> None:
-        level, message = diagnostics.OK, self.state
+        level, message = self.health()
         worker = self._worker
         values: dict[str, object] = {'state': self.state}
-        if self.last_error:
-            level, message = diagnostics.ERROR, self.last_error
-        elif self.state != 'active':
-            level = diagnostics.WARN
         if worker is not None and worker.predictor is not None:
             level, message = self._judge(worker, level, message)
             values.update(self._describe(worker))
@@ -249,7 +231,7 @@ class SkillPredictorNode(ManagedNode):
             max(0, now - before) for now, before in zip(latest, self._reported))
         self._reported = latest
         if failed:
-            return DiagnosticStatus.ERROR, counts.last_failure
+            return diagnostics.ERROR, counts.last_failure
         if level == diagnostics.OK and refused:
             return diagnostics.WARN, f'{refused} requests refused: {counts.last_refusal}'
         if level == diagnostics.OK and unreadable:

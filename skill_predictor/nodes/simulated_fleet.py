@@ -88,6 +88,8 @@ class SimulatedFleetNode(ManagedNode):
     """
 
     expected_errors = (FleetError, ValueError)
+    fixed_parameters = frozenset({'state_period_s', 'time_factor'})
+    parameter_groups = (FLEET_PREFIX,)
 
     def __init__(self, **kwargs) -> None:
         super().__init__('simulated_fleet', **kwargs)
@@ -95,25 +97,22 @@ class SimulatedFleetNode(ManagedNode):
                               between=(0.01, 60.0))
         self.settings.declare('time_factor', 1.0, 'Simulated seconds per second.',
                               between=(0.01, 10_000.0))
-        for sentence in self.settings.unknown(FLEET_PREFIX):
-            self.get_logger().warning(sentence)
         self._robots: dict[str, SimulatedRobot] = {}
-        self._entities = []
+        self.parameters_declared()
 
     def configure(self) -> None:
         fleet = parse_fleet(fleet_mapping(self))
         self._robots = {name: SimulatedRobot(robot) for name, robot in fleet.items()}
-        self._states = self.create_lifecycle_publisher(RobotState, 'robot_states', qos.tasks(100))
-        allocations = self.create_subscription(
-            TaskAllocation, 'task_allocations', self._on_allocation, qos.results())
-        timer = self.create_timer(self.settings['state_period_s'], self._on_timer)
-        self._entities = [(self.destroy_lifecycle_publisher, self._states),
-                          (self.destroy_subscription, allocations), (self.destroy_timer, timer)]
+        self._states = self.keep(
+            self.destroy_lifecycle_publisher, self.create_lifecycle_publisher(
+                RobotState, 'robot_states', qos.tasks(100)))
+        self.keep(self.destroy_subscription, self.create_subscription(
+            TaskAllocation, 'task_allocations', self._on_allocation, qos.results()))
+        self.keep(self.destroy_timer, self.create_timer(
+            self.settings['state_period_s'], self._on_timer))
 
     def release(self) -> None:
-        while self._entities:
-            destroy, entity = self._entities.pop()
-            destroy(entity)
+        super().release()
         self._robots = {}
 
     def _on_allocation(self, allocation: TaskAllocation) -> None:

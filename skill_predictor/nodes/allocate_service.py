@@ -1,0 +1,117 @@
+"""The service ``allocate_tasks`` of the fleet allocator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from skill_predictor.msg import SkillVector
+from skill_predictor.srv import AllocateTasks, PredictSkills
+
+from ..allocation.ledger import LedgerFullError
+from .allocation_messages import refusal, task_allocation, task_request
+from .conversions import complete_task
+from .deferred import answer_later
+
+if TYPE_CHECKING:
+    from .allocator import FleetAllocatorNode
+
+
+class AllocateService:
+    """Serves ``allocate_tasks``; asks ``predict_skills`` first when tasks come in words.
+
+    Parameters
+    ----------
+    node
+        The allocator; it keeps the service until it is released.
+    """
+
+    def __init__(self, node: FleetAllocatorNode) -> None:
+        self._node = node
+        self._predict = node.keep(node.destroy_client, node.create_client(
+            PredictSkills, 'predict_skills'))
+        node.keep(node.destroy_service, answer_later(node.create_service(
+            AllocateTasks, 'allocate_tasks', self._on_request), node.get_logger()))
+
+    def _on_request(self, request: AllocateTasks.Request, response: AllocateTasks.Response):
+        if not self._node.serving:
+            response.message = f'the allocator is {self._node.state}, not active'
+        elif request.tasks and request.vectors:
+            response.message = 'set tasks or vectors, not both'
+        elif request.tasks:
+            return self._predict_first(request, response)
+        else:
+            self._fill(response, request.vectors, [''] * len(request.vectors), request.dry_run)
+        return response
+
+    def _predict_first(self, request: AllocateTasks.Request, response: AllocateTasks.Response):
+        """Ask the predictor for the tasks' skills, without holding up the executor."""
+        node = self._node
+        if not self._predict.service_is_ready():
+            response.message = (f'there is no service {self._predict.srv_name}: '
+                                'is skill_predictor_node running and configured?')
+            return response
+        stamp = node.get_clock().now().to_msg()
+        tasks = [complete_task(task, stamp) for task in request.tasks]
+        answered: Future = Future()
+        patience_s = node.settings['predict_timeout_s']
+
+        def settle(message: str = '') -> None:
+            node.destroy_timer(timer)
+            if not answered.done():
+                if message:
+                    response.message = message
+                answered.set_result(response)
+
+        def give_up() -> None:
+            self._predict.remove_pending_request(predicted)
+            settle(f'the predictor did not answer within {patience_s:.1f} s')
+
+        def proceed(future) -> None:
+            try:
+                answer = future.result()
+                if len(answer.vectors) == len(tasks):
+                    self._fill(response, answer.vectors, answer.errors, request.dry_run)
+                    settle()
+                else:
+                    settle(f'the predictor refused: {answer.message}')
+            except Exception as error:
+                settle(f'the predictor\'s answer is of no use: {type(error).__name__}: {error}')
+
+        timer = node.create_timer(patience_s, give_up)
+        predicted = self._predict.call_async(PredictSkills.Request(tasks=tasks))
+        predicted.add_done_callback(proceed)
+        return answered
+
+    def _fill(self, response: AllocateTasks.Response, vectors: Sequence[SkillVector],
+              errors: Sequence[str], dry_run: bool) -> None:
+        """One allocation per vector, in order; a vector with an error gets a refusal."""
+        node = self._node
+        stamp = node.get_clock().now().to_msg()
+        problems = list(errors)
+        sound, requests = [], []
+        for index, vector in enumerate(vectors):
+            if not problems[index]:
+                try:
+                    requests.append(task_request(vector))
+                    sound.append(vector)
+                except ValueError as error:
+                    problems[index] = str(error)
+        try:
+            decisions = node.preview(requests) if dry_run else node.submit(sound, requests)
+        except LedgerFullError as error:
+            response.message = str(error)
+            return
+        if len(decisions) != len(requests):
+            response.message = f'the allocator is {node.state}, not active'
+            return
+        by_id = {decision.task_id: decision for decision in decisions}
+        response.allocations = [
+            refusal(vector.task, problem, stamp) if problem
+            else task_allocation(by_id[vector.task_id], vector.task, stamp)
+            for vector, problem in zip(vectors, problems)]
+        bad = [problem for problem in problems if problem]
+        response.success = not bad
+        if bad:
+            response.message = f'{len(bad)} of {len(vectors)} tasks not decided: {bad[0]}'
