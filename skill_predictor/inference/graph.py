@@ -78,8 +78,8 @@ def delicate_products(path: Path) -> list[str]:
 
     These are the second products of the feed-forward blocks and the head's. The inputs of the former
     (GELU's outputs) have a few values far above the rest, and dynamic quantisation has one scale for
-    the whole batch: measured on the first released model, a task's probabilities then moved by up to
-    0.48 from float32, and with the tasks it shared a batch with. Without them: 0.09.
+    the whole batch: of 1,500 tasks that a model did not know, 271 then got another decision than in
+    float32; with these products in float32, 105.
     """
     nodes = onnx.load(str(path), load_external_data=False).graph.node
     return [node.name for node in nodes if node.op_type == 'MatMul'

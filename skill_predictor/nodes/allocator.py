@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from skill_predictor.msg import RobotState, SkillVector, TaskAllocation, TaskDescription
+from skill_predictor.srv import CancelTask
 
 from ..allocation.capabilities import FleetError, parse_fleet
 from ..allocation.ledger import Decision, FleetLedger, LedgerFullError, UnknownRobotError
@@ -31,7 +32,8 @@ class FleetAllocatorNode(ManagedNode):
 
     Services
     --------
-    allocate_tasks (skill_predictor/AllocateTasks); uses predict_skills (skill_predictor/PredictSkills)
+    allocate_tasks (skill_predictor/AllocateTasks), cancel_task (skill_predictor/CancelTask); uses
+    predict_skills (skill_predictor/PredictSkills)
     """
 
     expected_errors = (FleetError, ValueError)
@@ -72,6 +74,8 @@ class FleetAllocatorNode(ManagedNode):
         self.keep(self.destroy_timer, self.create_timer(
             self.settings['tick_period_s'], self._on_tick))
         AllocateService(self)
+        self.keep(self.destroy_service, self.create_service(
+            CancelTask, 'cancel_task', self._on_cancel))
         self.get_logger().info(f'fleet of {len(fleet)}: {", ".join(fleet)}')
 
     def activate(self) -> None:
@@ -109,6 +113,22 @@ class FleetAllocatorNode(ManagedNode):
 
     def _on_tick(self) -> None:
         self._with_ledger(lambda ledger, now: ledger.tick(now))
+
+    def _on_cancel(self, request: CancelTask.Request, response: CancelTask.Response
+                   ) -> CancelTask.Response:
+        withdrawn: list[Decision] = []
+
+        def cancel(ledger: FleetLedger, now: float) -> list[Decision]:
+            withdrawn.extend(ledger.cancel(request.task_id, now))
+            return withdrawn
+
+        self._with_ledger(cancel)
+        response.success = bool(withdrawn)
+        if not self.serving:
+            response.message = f'the allocator is {self.state}, not active'
+        elif not withdrawn:
+            response.message = f'task {request.task_id!r} is neither assigned nor waiting'
+        return response
 
     def submit(self, vectors: Sequence[SkillVector], requests: Sequence[TaskRequest]
                ) -> list[Decision]:

@@ -17,7 +17,8 @@ _BARS = ' ▁▂▃▄▅▆▇█'
 _DECISIONS = {
     TaskAllocation.STATUS_ASSIGNED: 'robot', TaskAllocation.STATUS_TEAM: 'team',
     TaskAllocation.STATUS_WAITING: 'waiting', TaskAllocation.STATUS_IMPOSSIBLE: 'impossible',
-    TaskAllocation.STATUS_NOT_PHYSICAL: 'not physical', TaskAllocation.STATUS_EXPIRED: 'expired'}
+    TaskAllocation.STATUS_NOT_PHYSICAL: 'not physical', TaskAllocation.STATUS_EXPIRED: 'expired',
+    TaskAllocation.STATUS_CANCELLED: 'cancelled'}
 _STYLES = {'robot': 'green', 'team': 'cyan', 'waiting': 'yellow', 'impossible': 'red',
            'not physical': 'dim'}
 

@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from skill_predictor import taxonomy
 from skill_predictor.msg import RobotState, SkillVector, TaskAllocation, TaskDescription
 from skill_predictor.nodes import qos
-from skill_predictor.srv import AllocateTasks, PredictSkills
+from skill_predictor.srv import AllocateTasks, CancelTask, PredictSkills
 
 pytestmark = pytest.mark.ros
 
@@ -172,6 +172,19 @@ def test_finished_robot_gets_the_waiting_task(scene):
     assert scene.live(lambda: scene.holds('second', 'drone_1'))
     assert any(message.task_id == 'first' and message.status == TaskAllocation.STATUS_COMPLETED
                for message in scene.seen)
+
+
+def test_cancelled_task_frees_its_robot(scene):
+    def cancel(task_id):
+        return scene.client.call(CancelTask, 'cancel_task', CancelTask.Request(task_id=task_id))
+
+    scene.allocate(vector('first', 'fly'), vector('second', 'fly'))
+    assert cancel('first').success
+    assert scene.client.spin_until(lambda: scene.holds('second', 'drone_1'))
+    assert scene.latest('first').status == TaskAllocation.STATUS_CANCELLED
+    for task_id in ('first', 'nobody knows', ''):
+        refused = cancel(task_id)
+        assert not refused.success and 'neither assigned nor waiting' in refused.message
 
 
 def test_answers_are_in_the_order_of_the_request(scene):

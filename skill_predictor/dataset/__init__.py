@@ -1,0 +1,1 @@
+"""Tasks with their labels: reading and writing the files they are kept in."""

@@ -1,0 +1,284 @@
+"""Task records: JSON Lines files with one task description per line, labelled or not.
+
+::
+
+    {"id": "t-1", "text": "Sweep the deck", "label": ["wheels"], "domain": "port", "writer": "w1"}
+
+Only ``text`` is required; keys that are not named here are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, IO
+
+from ..taxonomy import ordered, UnknownSkillError
+
+
+class RecordError(ValueError):
+    """A line, or a file, that is no task record.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file or stream.
+    line : int
+        Number of the line, from 1; 0 when the file as a whole cannot be read.
+    """
+
+    def __init__(self, problem: str, source: str, line: int = 0) -> None:
+        super().__init__(f'{source}, line {line}: {problem}' if line else f'{source}: {problem}')
+        self.source = source
+        self.line = line
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """One task description, with its label where it is known.
+
+    Attributes
+    ----------
+    id : str
+        Name of the task, unique in its file.
+    text : str
+        The description as it was written; cleaning and judging it is the predictor's affair.
+    label : tuple of str, or None
+        The required skills, kept distinct and in vector order; empty: none is required; ``None``:
+        not labelled.
+    domain : str
+        Field of work the task is from; empty: not stated.
+    writer : str
+        Who wrote it; empty: not stated.
+
+    Raises
+    ------
+    UnknownSkillError
+        When the label holds anything but the six skills.
+    """
+
+    id: str
+    text: str
+    label: tuple[str, ...] | None = None
+    domain: str = ''
+    writer: str = ''
+
+    def __post_init__(self) -> None:
+        if self.label is not None:
+            object.__setattr__(self, 'label', ordered(self.label))
+
+
+def read_tasks(source: str | os.PathLike | IO, require_label: bool = False,
+               on_error: Callable[[RecordError], None] | None = None) -> Iterator[TaskRecord]:
+    """Task records of a JSON Lines file, in order, one after the other.
+
+    Blank lines are skipped. A record without an id gets ``line-<number>``; an id that is a whole
+    number becomes text.
+
+    Parameters
+    ----------
+    source
+        Path of a UTF-8 file (a byte order mark is tolerated), or an open stream.
+    require_label
+        Whether a record without a label is an error.
+    on_error
+        Called with the error of a bad line, which is then left out. ``None``: the first bad line
+        raises.
+
+    Yields
+    ------
+    TaskRecord
+
+    Raises
+    ------
+    RecordError
+        When the file cannot be read; without ``on_error`` also for a line that is not UTF-8, not
+        JSON, not an object, lacks a text, or has an unknown or repeated skill, a repeated id, or
+        (with ``require_label``) no label. The message names file and line and says what to do.
+    """
+    seen: dict[str, int] = {}
+    for name, number, line in _lines(source):
+        try:
+            record = _parse(line, number, require_label)
+            if record is None:
+                continue
+            if record.id in seen:
+                raise ValueError(f'the id {record.id!r} is already that of line '
+                                 f'{seen[record.id]}; give every task an id of its own')
+        except ValueError as problem:
+            error = RecordError(str(problem), name, number)
+            if on_error is None:
+                raise error from problem
+            on_error(error)
+            continue
+        seen[record.id] = number
+        yield record
+
+
+def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
+    """Write records to a JSON Lines file, which appears whole or not at all.
+
+    Returns
+    -------
+    int
+        How many were written.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    UnicodeEncodeError
+        When a text cannot be written as UTF-8.
+    """
+    path = Path(path)
+    count = 0
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix='.partial-')
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8', newline='\n') as stream:
+            for record in records:
+                stream.write(json.dumps(_as_dict(record), ensure_ascii=False) + '\n')
+                count += 1
+        # mkstemp lets only the owner read; the file is an ordinary one.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(scratch, 0o666 & ~umask)
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+    return count
+
+
+def _as_dict(record: TaskRecord) -> dict[str, Any]:
+    entry: dict[str, Any] = {'id': record.id, 'text': record.text}
+    if record.label is not None:
+        entry['label'] = list(record.label)
+    for key in ('domain', 'writer'):
+        if getattr(record, key):
+            entry[key] = getattr(record, key)
+    return entry
+
+
+def _lines(source: str | os.PathLike | IO) -> Iterator[tuple[str, int, str | bytes]]:
+    """Name of the source, number and content of each line."""
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+        try:
+            # As bytes: one undecodable line must not take the others with it.
+            with open(source, 'rb') as stream:
+                yield from _numbered(stream, name)
+        except OSError as error:
+            raise RecordError(f'cannot be read: {error.strerror or error}', name) from error
+    else:
+        yield from _numbered(source, str(getattr(source, 'name', '') or 'input'))
+
+
+def _numbered(stream: IO, name: str) -> Iterator[tuple[str, int, str | bytes]]:
+    lines = iter(stream)
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = next(lines)
+        except StopIteration:
+            return
+        except UnicodeDecodeError as error:
+            # A text stream decodes many lines at once: which one is bad is not known.
+            raise RecordError(f'is not UTF-8 ({error.reason}); save it as UTF-8', name) from error
+        yield name, number, line
+
+
+def _parse(raw: str | bytes, number: int, require_label: bool) -> TaskRecord | None:
+    """The record of one line, ``None`` for a blank one; raises ValueError with the reason."""
+    line = _decode(raw)
+    if number == 1:
+        line = line.removeprefix('\ufeff')
+    if not line.strip():
+        return None
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'is not JSON ({error}); write one JSON object per line, like '
+                         '{"text": "Sweep the deck"}') from error
+    if not isinstance(entry, dict):
+        raise ValueError(f'is a JSON {_kind(entry)}, not an object; write one object per line, '
+                         'like {"text": "Sweep the deck"}')
+    return TaskRecord(
+        id=_id(entry, number), text=_text(entry), label=_label(entry, require_label),
+        domain=_string(entry, 'domain'), writer=_string(entry, 'writer'))
+
+
+def _decode(raw: str | bytes) -> str:
+    try:
+        if isinstance(raw, bytes):
+            return raw.decode('utf-8')
+        raw.encode('utf-8')  # fails for bytes that a lenient stream let through as surrogates
+        return raw
+    except UnicodeError as error:
+        raise ValueError(f'is not UTF-8 ({error.reason}); save the file as UTF-8') from error
+
+
+def _id(entry: dict[str, Any], number: int) -> str:
+    value = entry.get('id')
+    if value is None:
+        return f'line-{number}'
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value == '':
+        raise ValueError('the id is empty; use a text or a whole number, or leave it out')
+    return _string(entry, 'id')
+
+
+def _text(entry: dict[str, Any]) -> str:
+    if entry.get('text') is None:
+        keys = ', '.join(map(repr, entry)) or 'none'
+        raise ValueError(f'has no "text"; put the task description there (keys found: {keys})')
+    return _string(entry, 'text')
+
+
+def _string(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if value is None:
+        return ''
+    if not isinstance(value, str):
+        raise ValueError(f'{key!r} is {_shown(value)}; write it as a text in double quotes')
+    try:
+        value.encode('utf-8')
+    except UnicodeEncodeError:
+        raise ValueError(f'{key!r} holds half of a surrogate pair, which is no character; '
+                         'write the character itself, as UTF-8') from None
+    return value
+
+
+def _label(entry: dict[str, Any], required: bool) -> tuple[str, ...] | None:
+    value = entry.get('label')
+    if value is None:
+        if required:
+            raise ValueError('has no "label"; list the required skills there, [] for none')
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f'the label is {_shown(value)}; write a list of skills, like '
+                         '["wheels", "hands"], or [] for none')
+    try:
+        label = ordered(value)
+    except UnknownSkillError as error:
+        raise ValueError(f'{error}; correct the label') from error
+    if len(label) != len(value):
+        raise ValueError(f'a skill is twice in the label {_shown(value)}; name each once')
+    return label
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=True)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def _kind(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return 'constant'
+    names = {list: 'list', str: 'text', int: 'number', float: 'number'}
+    return names[type(value)]

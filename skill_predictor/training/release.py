@@ -1,0 +1,179 @@
+"""Writes a model folder, the one that :mod:`skill_predictor.inference.store` reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import taxonomy
+from ..inference.errors import ModelError
+from ..inference.store import FORMAT, read_model, ReleasedModel, sha256_file
+from .heads import Head
+from .known_encoders import KnownEncoder, MAX_TOKENS
+
+VOCABULARY_FILE = 'vocab.txt'
+CARD_FILE = 'README.md'
+
+# The name becomes part of file names, and of the model's version in messages.
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """A published encoder and the head that was fitted to it."""
+
+    known: KnownEncoder
+    head: Head
+
+
+def check_target(folder: str | os.PathLike, name: str, overwrite: bool = False) -> None:
+    """Refuse, before any work is done, a release that could not be written.
+
+    Raises
+    ------
+    ModelError
+        When the name cannot be one, or the folder exists and must not be replaced.
+    """
+    folder = Path(folder)
+    if not _NAME.fullmatch(name):
+        raise ModelError(f'{name!r} cannot name a model; use letters, digits, dots, hyphens and '
+                         'underscores, and start with a letter or digit')
+    if not (folder.exists() or folder.is_symlink()):
+        return
+    if not folder.is_dir() or folder.is_symlink():
+        raise ModelError(f'{folder} is no folder; choose another place for the model')
+    if not any(folder.iterdir()):
+        return
+    if not (folder / 'config.json').is_file():
+        raise ModelError(f'{folder} holds something that is no model; choose another place')
+    if not overwrite:
+        raise ModelError(f'there is already a model in {folder}; choose another place, or allow '
+                         'it to be replaced (--overwrite)')
+
+
+def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[TrainedEncoder],
+                  vocabulary: str | os.PathLike, card: str, *, max_tokens: int = MAX_TOKENS,
+                  thresholds: Mapping[str, float] | None = None,
+                  overwrite: bool = False) -> ReleasedModel:
+    """Write a model folder whole or not at all, and read it back.
+
+    Parameters
+    ----------
+    folder
+        The folder to make; its parents are made as well.
+    name
+        Name of the model.
+    encoders
+        At least one, each with a name of its own.
+    vocabulary
+        WordPiece vocabulary that is copied into the folder.
+    card
+        Text of the model card, Markdown.
+    max_tokens
+        Most tokens of one text, the two special ones included.
+    thresholds
+        Per skill, above 0 and at most 1; ``None``: the default one for all.
+    overwrite
+        Whether a model that is already there is replaced.
+
+    Raises
+    ------
+    ModelError
+        When a head does not lead from its encoder to the six skills, a weight is not finite in
+        half precision, the names clash, the folder must not be replaced or cannot be written.
+    """
+    folder = Path(folder)
+    check_target(folder, name, overwrite)
+    _check_encoders(encoders)
+    if thresholds is None:
+        thresholds = dict.fromkeys(taxonomy.SKILLS, taxonomy.DEFAULT_THRESHOLD)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.partial-') as scratch:
+            draft = Path(scratch) / 'model'
+            draft.mkdir()
+            shutil.copyfile(vocabulary, draft / VOCABULARY_FILE)
+            config = {
+                'format': FORMAT,
+                'name': name,
+                'skills': list(taxonomy.SKILLS),
+                'thresholds': {skill: float(thresholds[skill]) for skill in taxonomy.SKILLS},
+                'max_tokens': max_tokens,
+                'vocabulary': {
+                    'file': VOCABULARY_FILE, 'sha256': sha256_file(draft / VOCABULARY_FILE)},
+                'encoders': [_write_encoder(draft, encoder) for encoder in encoders]}
+            (draft / 'config.json').write_text(json.dumps(config, indent=2) + '\n')
+            (draft / CARD_FILE).write_text(card, encoding='utf-8')
+            read_model(draft)
+            _put_in_place(draft, folder, Path(scratch) / 'replaced')
+    except OSError as error:
+        raise ModelError(f'cannot write {folder}: {error}') from error
+    return read_model(folder)
+
+
+def _check_encoders(encoders: Sequence[TrainedEncoder]) -> None:
+    names = [encoder.known.name for encoder in encoders]
+    if not names or len(set(names)) < len(names):
+        raise ModelError(f'a model needs encoders with different names, not {names}')
+    for encoder in encoders:
+        name, widths = encoder.known.name, encoder.head.widths
+        if not _NAME.fullmatch(name):
+            raise ModelError(f'{name!r} cannot name an encoder')
+        hidden = encoder.known.architecture.hidden
+        if (widths[0], widths[-1]) != (hidden, taxonomy.NUM_SKILLS):
+            raise ModelError(f'encoder {name}: the head must lead from {hidden} to '
+                             f'{taxonomy.NUM_SKILLS}, not {widths}')
+        shapes = list(zip(widths[1:], widths))
+        if ([weight.shape for weight in encoder.head.weights] != shapes
+                or [bias.shape for bias in encoder.head.biases] != [(out,) for out, _ in shapes]):
+            raise ModelError(f'encoder {name}: the layers of the head do not fit each other')
+
+
+def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
+    from safetensors.numpy import save
+    known, head = encoder.known, encoder.head
+    path = folder / f'{known.name}.safetensors'
+    # Not save_file: that hides the file from everybody but its owner.
+    path.write_bytes(save(_tensors(known.name, head)))
+    return {
+        'name': known.name,
+        'base': asdict(known.base),
+        'architecture': asdict(known.architecture),
+        'token_ids': asdict(known.token_ids),
+        'pooling': 'mean',
+        'head_layers': list(head.widths),
+        'unfrozen': [],
+        'tuned': {'file': path.name, 'sha256': sha256_file(path)}}
+
+
+def _tensors(name: str, head: Head) -> dict[str, np.ndarray]:
+    tensors = {}
+    for index, (weight, bias) in enumerate(zip(head.weights, head.biases)):
+        for kind, values in (('weight', weight), ('bias', bias)):
+            with np.errstate(over='ignore'):
+                half = np.ascontiguousarray(values, dtype=np.float16)
+            if not np.isfinite(half).all():
+                raise ModelError(f'encoder {name}: head.{index}.{kind} is not finite in half '
+                                 'precision; train with a lower learning rate')
+            tensors[f'head.{index}.{kind}'] = half
+    return tensors
+
+
+def _put_in_place(draft: Path, folder: Path, replaced: Path) -> None:
+    """Rename the finished folder; the one it replaces goes only when the new one is there."""
+    if folder.exists():
+        os.rename(folder, replaced)
+    try:
+        os.rename(draft, folder)
+    except OSError:
+        if replaced.exists():
+            os.rename(replaced, folder)
+        raise
