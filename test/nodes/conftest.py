@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 
 import pytest
@@ -19,14 +18,13 @@ from harness import Client, NodeProcess, isolate  # noqa: E402
 _DOMAINS = itertools.cycle(random.sample(range(1, 100), 99))
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def tiny_model(tmp_path_factory):
-    """A tiny model for the nodes of all tests, and a cache of its own."""
+    """A tiny model for the module's nodes, and a cache of its own."""
     where = tmp_path_factory.mktemp('model')
-    tiny = write_tiny_model(where)
-    os.environ['SKILL_PREDICTOR_CACHE'] = str(where / 'cache')
-    yield tiny
-    del os.environ['SKILL_PREDICTOR_CACHE']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('SKILL_PREDICTOR_CACHE', str(where / 'cache'))
+        yield write_tiny_model(where)
 
 
 @pytest.fixture(scope='module')
