@@ -108,7 +108,10 @@ def _build(model: ReleasedModel, encoder: EncoderConfig, precision: str, path: P
     weights = encoder_weights(model, encoder, encoders_folder, offline=offline, progress=say)
     say(f'building {encoder.name} in {precision}')
     proto = graph.build_graph(encoder, weights, model.max_tokens)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.partial-') as scratch:
+    prefix = f'.partial-{path.name}-'
+    for left_over in path.parent.glob(f'{prefix}*'):  # of a build that was killed
+        shutil.rmtree(left_over, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as scratch:
         plain = Path(scratch) / 'fp32.onnx'
         onnx.save(proto, plain)
         del proto, weights

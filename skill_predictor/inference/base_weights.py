@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import urllib.parse
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ from .store import BaseWeights, sha256_file
 ENCODERS_ENV = 'SKILL_PREDICTOR_ENCODERS'
 
 Progress = Callable[[str], None]
+
+_REACH_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,25 @@ def _hub_cache(base: BaseWeights) -> Path | None:
 
 
 def _hub(base: BaseWeights, say: Progress) -> Path:
-    # A coordinator behind a firewall must not wait for long before the next source is tried.
-    os.environ.setdefault('HF_HUB_ETAG_TIMEOUT', '5')
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
+    _reach(constants.ENDPOINT)
     say(f'fetching {base.repository} from the Hugging Face hub')
     return Path(hf_hub_download(base.repository, base.file, revision=base.revision))
+
+
+def _reach(url: str) -> None:
+    """Raise ModelError when a server cannot be reached within seconds.
+
+    The hub's client tries again and again, and a coordinator behind a firewall has other sources.
+    """
+    if urllib.request.getproxies():
+        return  # only the client knows the way
+    address = urllib.parse.urlsplit(url)
+    try:
+        socket.create_connection(
+            (address.hostname, address.port or 443), _REACH_TIMEOUT_S).close()
+    except OSError as error:
+        raise ModelError(f'{address.hostname} cannot be reached ({error})') from error
 
 
 def _installed(base: BaseWeights, say: Progress) -> Path | None:

@@ -27,8 +27,8 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: stop.set())
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
     except Exception as error:
         get_logger('skill_predictor').fatal(f'cannot start: {error}')
@@ -40,6 +40,8 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     spinning.start()
     node.start()
     stop.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):  # launch and a terminal may both send one
+        signal.signal(number, signal.SIG_IGN)
     closed = node.close()
     if not closed:
         node.get_logger().warning(f'stopped while {node.state}')

@@ -56,6 +56,7 @@ class SkillPredictorNode(ManagedNode):
         self.add_on_set_parameters_callback(self._take_thresholds)
         self._diagnostics = diagnostics.DiagnosticsPublisher(self)
         self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics)
+        self.create_service(GetModelInfo, 'get_model_info', self._on_info)
 
     # Lifecycle ----------------------------------------------------------------------------------
 
@@ -110,8 +111,6 @@ class SkillPredictorNode(ManagedNode):
                 String, topic, self._on_text, burst))
         self.keep(self.destroy_service, answer_later(self.create_service(
             PredictSkills, 'predict_skills', self._on_predict), self.get_logger()))
-        self.keep(self.destroy_service, self.create_service(
-            GetModelInfo, 'get_model_info', self._on_info))
 
     # Tasks from topics --------------------------------------------------------------------------
 

@@ -194,6 +194,17 @@ def test_a_full_disk_leaves_nothing_behind(model, monkeypatch):
     assert not list(path.parent.glob('.partial-*'))
 
 
+def test_what_a_killed_build_left_is_removed(model):
+    path, _ = _build(model)
+    left_over = path.parent / f'.partial-{path.name}-killed'
+    left_over.mkdir()
+    (left_over / 'fp32.onnx').write_bytes(b'half')
+    others = path.parent / '.partial-another.int8.onnx-running'
+    others.mkdir()
+    _build(model, rebuild=True)
+    assert not left_over.exists() and others.exists()
+
+
 def test_unknown_precision(model):
     with pytest.raises(ValueError, match="unknown precision 'fp16'; choose from int8, fp32"):
         _build(model, precision='fp16')

