@@ -6,11 +6,14 @@ import fcntl
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+
+from harness import wait_until
 
 from skill_predictor.inference import artefacts
 from skill_predictor.inference.store import read_model
@@ -116,8 +119,15 @@ def test_signals_end_the_node_cleanly(start_predictor, client, number):
 
 
 def test_early_and_repeated_signals_leave_no_traceback(start_predictor, client):
-    for delay_s in (0.05, 0.2, 0.5, 0.9):
+    def listens() -> bool:
+        """Whether the node's own code runs: Python itself does not handle SIGTERM."""
+        status = Path(f'/proc/{node.process.pid}/status').read_text()
+        caught = next(line for line in status.splitlines() if line.startswith('SigCgt'))
+        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+    for delay_s in (0.0, 0.2, 0.5, 0.9):
         node = start_predictor()
+        wait_until(listens)
         time.sleep(delay_s)
         node.process.send_signal(signal.SIGINT)
         time.sleep(0.05)
