@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope='module')
 def installed(tmp_path_factory):
     """The package installed into a folder of its own; its needs come from this environment."""
-    target = tmp_path_factory.mktemp('site')
+    target, source = tmp_path_factory.mktemp('site'), tmp_path_factory.mktemp('source') / 'copy'
+    # pip builds in the source folder and leaves its traces there.
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns('.*', 'build', '__pycache__'))
     subprocess.run(
         [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-build-isolation',
-         '--target', str(target), str(ROOT)], check=True, timeout=300)
+         '--target', str(target), str(source)], check=True, timeout=300)
     return target
 
 
