@@ -1,4 +1,4 @@
-# Source this file (bash, zsh or sh): then the nodes, the CLI and `import skill_predictor.msg` work.
+# Source this file (bash or zsh; sh from the repository's root): then the nodes, the CLI and `import skill_predictor.msg` work.
 #
 #     source scripts/env.sh
 #

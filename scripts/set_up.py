@@ -231,8 +231,17 @@ class Step:
 
 def pip_install(files: Iterable[Path]) -> None:
     arguments = [argument for path in files for argument in ('-r', str(path))]
+    if ON_ROS_HOST:
+        arguments += host_numpy()
     run([venv_python(), '-m', 'pip', 'install', '--disable-pip-version-check', '--quiet',
          '--no-warn-script-location', *arguments])
+
+
+def host_numpy() -> list[str]:
+    """Keep numpy below 2 where the host's is: its messages are compiled for that."""
+    found = subprocess.run([sys.executable, '-c', 'import numpy; print(numpy.__version__)'],
+                           capture_output=True, text=True)
+    return ['numpy<2'] if found.stdout.startswith(('0.', '1.')) else []
 
 
 def venv_python() -> str:

@@ -170,13 +170,26 @@ class BatchingWorker:
             return self._changed.wait_for(
                 lambda: not self._waiting and not self._in_work, timeout_s)
 
-    def stop(self) -> None:
-        """End the thread and free the predictor; tasks that still wait are answered with an error."""
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """End the thread and free the predictor; tasks that still wait are answered with an error.
+
+        Returns
+        -------
+        bool
+            Whether the thread ended in time; an engine that hangs cannot be interrupted.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _report(self, message: str) -> None:
+        try:
+            self._on_failure(message)
+        except Exception:  # a listener's fault must not end the thread
+            self.statistics.last_failure = message
 
     def _run(self) -> None:
         try:
@@ -232,7 +245,7 @@ class BatchingWorker:
                     errors[position] = message
                 self.statistics.failed += len(rows)
                 self.statistics.last_failure = message
-                self._on_failure(message)
+                self._report(message)
         now = time.perf_counter()
         self.statistics.batches += 1
         for position, (request, index) in enumerate(batch):
@@ -254,7 +267,7 @@ class BatchingWorker:
             try:
                 request.on_done(request.answers)
             except Exception as error:  # a consumer's fault must not end the thread
-                self._on_failure(f'delivery failed: {type(error).__name__}: {error}')
+                self._report(f'delivery failed: {type(error).__name__}: {error}')
 
     def _abandon(self) -> None:
         with self._changed:

@@ -13,6 +13,7 @@ from ..allocation.ledger import LedgerFullError
 from .allocation_messages import refusal, task_allocation, task_request
 from .conversions import complete_task
 from .deferred import answer_later
+from .managed import STEADY
 
 if TYPE_CHECKING:
     from .allocator import FleetAllocatorNode
@@ -69,6 +70,8 @@ class AllocateService:
             settle(f'the predictor did not answer within {patience_s:.1f} s')
 
         def proceed(future) -> None:
+            if answered.done():
+                return  # the caller has been told that there was no answer
             try:
                 answer = future.result()
                 if len(answer.vectors) == len(tasks):
@@ -79,8 +82,8 @@ class AllocateService:
             except Exception as error:
                 settle(f'the predictor\'s answer is of no use: {type(error).__name__}: {error}')
 
-        timer = node.create_timer(patience_s, give_up)
         predicted = self._predict.call_async(PredictSkills.Request(tasks=tasks))
+        timer = node.create_timer(patience_s, give_up, clock=STEADY)
         predicted.add_done_callback(proceed)
         return answered
 
@@ -108,7 +111,7 @@ class AllocateService:
             return
         by_id = {decision.task_id: decision for decision in decisions}
         response.allocations = [
-            refusal(vector.task, problem, stamp) if problem
+            refusal(vector, problem, stamp) if problem
             else task_allocation(by_id[vector.task_id], vector.task, stamp)
             for vector, problem in zip(vectors, problems)]
         bad = [problem for problem in problems if problem]

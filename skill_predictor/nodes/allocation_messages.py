@@ -54,9 +54,9 @@ def task_allocation(decision: Decision, task: TaskDescription, now: Time) -> Tas
     return message
 
 
-def refusal(task: TaskDescription, reason: str, now: Time) -> TaskAllocation:
+def refusal(vector: SkillVector, reason: str, now: Time) -> TaskAllocation:
     """The message about a task on which nothing could be decided."""
-    message = TaskAllocation(task_id=task.task_id, task=task, reason=reason,
+    message = TaskAllocation(task_id=vector.task_id, task=vector.task, reason=reason,
                              status=TaskAllocation.STATUS_UNKNOWN)
     message.header.stamp = now
     return message

@@ -11,7 +11,7 @@ from skill_predictor.srv import CancelTask
 
 from ..allocation.capabilities import FleetError, parse_fleet
 from ..allocation.ledger import Decision, FleetLedger, LedgerFullError, UnknownRobotError
-from ..allocation.tasks import TaskRequest
+from ..allocation.tasks import Status, TaskRequest
 from . import diagnostics, qos
 from .allocate_service import AllocateService
 from .allocation_messages import report, task_allocation, task_request
@@ -19,7 +19,10 @@ from .allocator_parameters import (
     FIXED_WHILE_CONFIGURED, FLEET_PREFIX, LEDGER_PARAMETERS, declare_parameters, fleet_mapping)
 from .conversions import seconds
 from .main import exit_with
-from .managed import ManagedNode
+from .managed import STEADY, ManagedNode
+
+_ENDED = (Status.COMPLETED, Status.EXPIRED, Status.CANCELLED)
+_REMEMBERED = 10_000
 
 
 class FleetAllocatorNode(ManagedNode):
@@ -49,10 +52,13 @@ class FleetAllocatorNode(ManagedNode):
         self.serving = False
         self._tasks: dict[str, TaskDescription] = {}
         self._made: Counter[str] = Counter()
+        self._ended: dict[str, None] = {}
         self._problem = ''
+        self._vectors = None
         self.parameters_declared()
         self._diagnostics = diagnostics.DiagnosticsPublisher(self)
-        self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics)
+        self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics,
+                          clock=STEADY)
 
     # Lifecycle ----------------------------------------------------------------------------------
 
@@ -68,8 +74,6 @@ class FleetAllocatorNode(ManagedNode):
             self.destroy_lifecycle_publisher, self.create_lifecycle_publisher(
                 TaskAllocation, 'task_allocations', qos.results()))
         self.keep(self.destroy_subscription, self.create_subscription(
-            SkillVector, 'skill_vectors', self._on_vector, qos.results()))
-        self.keep(self.destroy_subscription, self.create_subscription(
             RobotState, 'robot_states', self._on_state, qos.robot_states()))
         self.keep(self.destroy_timer, self.create_timer(
             self.settings['tick_period_s'], self._on_tick))
@@ -80,12 +84,18 @@ class FleetAllocatorNode(ManagedNode):
 
     def activate(self) -> None:
         self.serving = True
+        # Not earlier: what is kept for late joiners comes once, and an inactive node takes nothing.
+        self._vectors = self.create_subscription(
+            SkillVector, 'skill_vectors', self._on_vector, qos.results())
 
     def deactivate(self) -> None:
         self.serving = False
+        vectors, self._vectors = self._vectors, None
+        if vectors is not None:
+            self.in_executor(lambda: self.destroy_subscription(vectors))
 
     def release(self) -> None:
-        self.serving = False
+        self.deactivate()
         super().release()
         with self._lock:
             self._ledger = None
@@ -100,6 +110,8 @@ class FleetAllocatorNode(ManagedNode):
                 f'task {vector.task_id} ignored: its vector is {age:.0f} s old',
                 throttle_duration_sec=1.0)
             return
+        if vector.task_id in self._ended:
+            return  # replayed to us after a new configuration
         try:
             self.submit([vector], [task_request(vector)])
         except (ValueError, LedgerFullError) as error:
@@ -170,11 +182,20 @@ class FleetAllocatorNode(ManagedNode):
             task = self._tasks.get(decision.task_id) or TaskDescription(task_id=decision.task_id)
             self._allocations.publish(task_allocation(decision, task, stamp))
             self._made[decision.choice.status.name.lower()] += 1
+            self._note_end(decision)
             self.get_logger().debug(f'{decision.task_id}: {decision.choice.reason}')
         if len(self._tasks) > 2 * self.settings['max_waiting'] + 2000:
             # The ledger forgets old tasks; so do we.
             self._tasks = {task_id: task for task_id, task in self._tasks.items()
                            if self._ledger.status_of(task_id) is not None}
+
+    def _note_end(self, decision: Decision) -> None:
+        """Remember the latest tasks that are over, also when the ledger is made anew."""
+        self._ended.pop(decision.task_id, None)
+        if decision.choice.status in _ENDED:
+            self._ended[decision.task_id] = None
+            if len(self._ended) > _REMEMBERED:
+                del self._ended[next(iter(self._ended))]
 
     def _complain(self, message: str) -> None:
         self._problem = message

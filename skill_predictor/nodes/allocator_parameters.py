@@ -34,7 +34,7 @@ def declare_parameters(settings: Settings) -> None:
     declare('min_battery', 0.15, 'A robot with less charge gets no task.', between=(0.0, 1.0))
     declare('max_waiting', 10_000, 'Most tasks that wait; more are refused.',
             between=(0, 1_000_000))
-    declare('max_vector_age_s', 60.0,
+    declare('max_vector_age_s', 10.0,
             'Older skill vectors, which a late joiner gets, are ignored [s].',
             between=(0.0, 604_800.0))
     declare('predict_timeout_s', 30.0, 'How long allocate_tasks waits for the predictor [s].',

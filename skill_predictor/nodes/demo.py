@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.live import Live
 
@@ -26,9 +28,9 @@ from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
 from . import qos
 from .demo_table import TaskRow, render
 
-NODES = (('skill_predictor_node', 'predictor.yaml', {}),
-         ('fleet_allocator_node', 'allocator.yaml', {}),
-         ('simulated_fleet_node', None, {'time_factor': 60.0}))
+NODES = (('skill_predictor_node', ('predictor.yaml',), {}),
+         ('fleet_allocator_node', ('allocator.yaml', 'fleet'), {}),
+         ('simulated_fleet_node', ('fleet',), {'time_factor': 60.0}))
 PAUSE_BETWEEN_TASKS_S = 0.25
 FINAL = frozenset({TaskAllocation.STATUS_COMPLETED, TaskAllocation.STATUS_IMPOSSIBLE,
                    TaskAllocation.STATUS_NOT_PHYSICAL, TaskAllocation.STATUS_EXPIRED})
@@ -44,10 +46,11 @@ class Processes:
     def __init__(self, share: Path, executables: Path, fleet: Path) -> None:
         self._logs = Path(tempfile.mkdtemp(prefix='skill_predictor_demo_'))
         self._running: dict[str, subprocess.Popen] = {}
-        for name, parameters, values in NODES:
-            command = [str(executables / name), '--ros-args', '--params-file', str(fleet)]
-            if parameters:
-                command += ['--params-file', str(share / 'config' / parameters)]
+        for name, files, values in NODES:
+            command = [str(executables / name), '--ros-args']
+            for file in files:
+                command += ['--params-file',
+                            str(fleet if file == 'fleet' else share / 'config' / file)]
             for key, value in values.items():
                 command += ['-p', f'{key}:={value}']
             self._running[name] = subprocess.Popen(
@@ -80,6 +83,7 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 codes[name] = process.wait()
+        shutil.rmtree(self._logs, ignore_errors=True)
         return codes
 
 
@@ -193,10 +197,11 @@ def summary(rows: list[TaskRow], seconds: float) -> str:
     latencies = sorted(row.vector.latency_ms for row in rows if row.vector is not None)
     count = {name: sum(row.decision == name for row in rows)
              for name in ('robot', 'team', 'impossible', 'not physical')}
+    median = f'{latencies[len(latencies) // 2]:.0f} ms' if latencies else 'unknown'
     return (f'{len(rows)} tasks in {seconds:.0f} s: {count["robot"]} done by one robot, '
             f'{count["team"]} by a team, {count["impossible"]} impossible for this fleet, '
             f'{count["not physical"]} not physical. '
-            f'Median latency {latencies[len(latencies) // 2]:.0f} ms from task to skill vector.')
+            f'Median latency {median} from task to skill vector.')
 
 
 def read_tasks(path: Path) -> list[dict]:
@@ -228,24 +233,29 @@ def main(argv: list[str] | None = None) -> int:
     else:
         os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
-    rclpy.init()
-    tasks = read_tasks(options.tasks or share / 'resource' / 'demo_tasks.jsonl')
-    processes = Processes(share, prefix / 'lib' / 'skill_predictor',
-                          options.fleet or share / 'config' / 'fleet_search_and_rescue.yaml')
-    demo, code = Demo(tasks), 0
+    fleet = options.fleet or share / 'config' / 'fleet_search_and_rescue.yaml'
+    # Ctrl-C is ours to handle, so that the nodes are stopped before the context goes.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    demo = processes = None
+    code, ended = 0, {}
     try:
+        demo = Demo(read_tasks(options.tasks or share / 'resource' / 'demo_tasks.jsonl'))
+        processes = Processes(share, prefix / 'lib' / 'skill_predictor', fleet)
         run(demo, processes, console, options.start_timeout, options.timeout)
-    except DemoError as error:
-        console.print(f'demo failed: {error}', style='red')
+    except (DemoError, OSError, ValueError, KeyError) as error:
+        console.print(f'demo failed: {error}', style='red', markup=False)
         code = 1
     except KeyboardInterrupt:
         code = 130
     finally:
-        demo.close()
-        ended = processes.stop()
+        if processes is not None:
+            ended = processes.stop()
+        if demo is not None:
+            demo.close()
         rclpy.try_shutdown()
     if code == 0 and any(ended.values()):
-        console.print(f'a node did not end cleanly: {ended}\n{processes.all_logs()}', style='red')
+        console.print(f'a node did not end cleanly: {ended}', style='red')
         code = 1
     return code
 

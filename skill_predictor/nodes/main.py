@@ -37,6 +37,7 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     spinning = threading.Thread(target=_spin, args=(executor, stop), name='executor', daemon=True)
+    node.spinning_thread = spinning
     spinning.start()
     node.start()
     stop.wait()

@@ -10,20 +10,26 @@ Two things of rclpy's lifecycle layer are mended here, in the same way on Humble
 
 from __future__ import annotations
 
-import time
+import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from . import diagnostics
 from .deferred import answer_later
 from .parameters import Settings
+
+EXECUTOR_TIMEOUT_S = 5.0
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+"""For timers that go on while simulated time stands still."""
 
 
 class ManagedNode(LifecycleNode):
@@ -45,13 +51,18 @@ class ManagedNode(LifecycleNode):
     parameter_groups: tuple[str, ...] = ()
     """Beginnings, such as ``fleet.``, of free names of parameters that are fixed, too."""
 
+    foreign_parameters: tuple[str, ...] = ()
+    """Beginnings of parameters that are meant for other nodes."""
+
     def __init__(self, name: str, **kwargs) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
         self.settings = Settings(self)
         self.last_error: str = ''
         """Why the latest transition failed; empty when it did not."""
         self._transitions = ThreadPoolExecutor(1, thread_name_prefix='transition')
-        self._in_transition = False
+        self._pending: set[Future] = set()
+        self.spinning_thread: threading.Thread | None = None
+        """The thread that runs the executor, if it is not to be waited for from itself."""
         self._entities: list[tuple[Callable, object]] = []
         self.settings.declare(
             'autostart', True, 'Configure and activate the node when it starts.', read_only=True)
@@ -62,7 +73,7 @@ class ManagedNode(LifecycleNode):
 
     def parameters_declared(self) -> None:
         """Call it when all parameters are declared: names the misspelt, and guards the fixed ones."""
-        for sentence in self.settings.unknown(*self.parameter_groups):
+        for sentence in self.settings.unknown(*self.parameter_groups, *self.foreign_parameters):
             self.get_logger().warning(sentence)
         self.add_on_set_parameters_callback(self._refuse_fixed)
 
@@ -95,9 +106,30 @@ class ManagedNode(LifecycleNode):
 
         An override calls this one, which destroys what was kept.
         """
-        while self._entities:
-            destroy, entity = self._entities.pop()
-            destroy(entity)
+        kept, self._entities = self._entities, []
+        if kept:
+            self.in_executor(lambda: [destroy(entity) for destroy, entity in reversed(kept)])
+
+    def in_executor(self, work: Callable[[], object]) -> None:
+        """Do something between two callbacks, in the executor's thread, and wait for it.
+
+        Topics and services must be destroyed there: Humble's executor does not expect one to go
+        between its wait and its take, and would never call back anything of this node again.
+        """
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                done.set()
+
+        if self.executor is None or threading.current_thread() is self.spinning_thread:
+            work()
+            return
+        self.executor.create_task(run)
+        if not done.wait(EXECUTOR_TIMEOUT_S):
+            raise TimeoutError(f'the executor did not respond in {EXECUTOR_TIMEOUT_S:.0f} s')
 
     # Transitions --------------------------------------------------------------------------------
 
@@ -122,9 +154,7 @@ class ManagedNode(LifecycleNode):
             False when a transition was still running after ``timeout_s``; nothing was freed then.
         """
         self._transitions.shutdown(wait=False, cancel_futures=True)
-        try:
-            self._transitions_idle(timeout_s)
-        except TimeoutError:
+        if wait(set(self._pending), timeout_s).not_done:
             return False
         self._attempt('release', self.release)
         return True
@@ -217,20 +247,10 @@ class ManagedNode(LifecycleNode):
             self.get_logger().error(f'cannot {what}: {error}')
 
     def _aside(self, work: Callable, *arguments) -> Future:
-        def run():
-            self._in_transition = True
-            try:
-                return work(*arguments)
-            finally:
-                self._in_transition = False
-        return self._transitions.submit(run)
-
-    def _transitions_idle(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while self._in_transition:
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            time.sleep(0.02)
+        future = self._transitions.submit(work, *arguments)
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        return future
 
     def _change_state_aside(self, request: ChangeState.Request, response: ChangeState.Response
                             ) -> Future:

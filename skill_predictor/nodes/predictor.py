@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from skill_predictor.msg import SkillVector, TaskDescription
@@ -22,7 +20,7 @@ from . import diagnostics, qos
 from .conversions import complete_task, skill_vector
 from .deferred import answer_later
 from .main import exit_with
-from .managed import ManagedNode
+from .managed import STEADY, ManagedNode
 from .parameters import topic_names
 from .predictor_parameters import FIXED_WHILE_CONFIGURED, declare_parameters
 
@@ -44,6 +42,7 @@ class SkillPredictorNode(ManagedNode):
 
     expected_errors = (ModelError, BackendError, ValueError)
     fixed_parameters = FIXED_WHILE_CONFIGURED
+    foreign_parameters = ('fleet.',)  # of the allocator, when one file serves all nodes
 
     def __init__(self, **kwargs) -> None:
         super().__init__('skill_predictor', **kwargs)
@@ -51,11 +50,10 @@ class SkillPredictorNode(ManagedNode):
         self._worker: BatchingWorker | None = None
         self._serving = False
         self._reported = (0, 0, 0)
-        self._overrides = self._threshold_parameters()
         self.parameters_declared()
-        self.add_on_set_parameters_callback(self._take_thresholds)
         self._diagnostics = diagnostics.DiagnosticsPublisher(self)
-        self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics)
+        self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics,
+                          clock=STEADY)
         self.create_service(GetModelInfo, 'get_model_info', self._on_info)
 
     # Lifecycle ----------------------------------------------------------------------------------
@@ -96,7 +94,8 @@ class SkillPredictorNode(ManagedNode):
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.drain(DRAIN_TIMEOUT_S)
-            worker.stop()
+            if not worker.stop(DRAIN_TIMEOUT_S):
+                self.get_logger().error('the engine does not come back; its thread is left behind')
         super().release()
 
     def _create_entities(self) -> None:
@@ -129,7 +128,7 @@ class SkillPredictorNode(ManagedNode):
         if answer.error:
             self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}')
         else:
-            self._vectors.publish(self._vector(task, answer))
+            self._vectors.publish(self._vector(task, answer, self._thresholds()))
 
     # Tasks from the service ---------------------------------------------------------------------
 
@@ -150,7 +149,9 @@ class SkillPredictorNode(ManagedNode):
 
     def _fill(self, response: PredictSkills.Response, tasks: list[TaskDescription],
               answers: list[Answer]) -> PredictSkills.Response:
-        response.vectors = [self._vector(task, answer) for task, answer in zip(tasks, answers)]
+        thresholds = self._thresholds()
+        response.vectors = [self._vector(task, answer, thresholds)
+                            for task, answer in zip(tasks, answers)]
         response.errors = [answer.error for answer in answers]
         bad = [answer.error for answer in answers if answer.error]
         response.success = not bad
@@ -165,8 +166,9 @@ class SkillPredictorNode(ManagedNode):
             raise QueueFullError(f'the predictor is {self.state}, not active')
         worker.submit([task.text for task in tasks], on_done)
 
-    def _vector(self, task: TaskDescription, answer: Answer) -> SkillVector:
-        return skill_vector(task, answer, self._thresholds(), self._version,
+    def _vector(self, task: TaskDescription, answer: Answer, thresholds: tuple[float, ...]
+                ) -> SkillVector:
+        return skill_vector(task, answer, thresholds, self._version,
                             self.get_clock().now().to_msg())
 
     # Model and thresholds -----------------------------------------------------------------------
@@ -180,10 +182,8 @@ class SkillPredictorNode(ManagedNode):
         worker = self._worker
         own = (worker.predictor.thresholds if worker is not None and worker.predictor
                else (taxonomy.DEFAULT_THRESHOLD,) * taxonomy.NUM_SKILLS)
-        return tuple(override or default for override, default in zip(self._overrides, own))
-
-    def _threshold_parameters(self) -> tuple[float, ...]:
-        return tuple(self.settings[f'thresholds.{skill}'] for skill in taxonomy.SKILLS)
+        return tuple(self.settings[f'thresholds.{skill}'] or default
+                     for skill, default in zip(taxonomy.SKILLS, own))
 
     def _on_info(self, request: GetModelInfo.Request, response: GetModelInfo.Response
                  ) -> GetModelInfo.Response:
@@ -201,15 +201,6 @@ class SkillPredictorNode(ManagedNode):
         response.encoder_sha256 = [encoder.base.sha256 for encoder in model.encoders]
         response.success = True
         return response
-
-    def _take_thresholds(self, parameters: list[Parameter]) -> SetParametersResult:
-        overrides = dict(zip(taxonomy.SKILLS, self._overrides))
-        for parameter in parameters:
-            group, _, skill = parameter.name.partition('.')
-            if group == 'thresholds' and skill in overrides:
-                overrides[skill] = parameter.value
-        self._overrides = tuple(overrides.values())
-        return SetParametersResult(successful=True)
 
     # Diagnostics --------------------------------------------------------------------------------
 

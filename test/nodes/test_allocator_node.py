@@ -205,6 +205,24 @@ def test_dry_run_changes_nothing(scene):
     assert list(scene.allocate(vector('z', 'fly')).allocations[0].robot_ids) == ['drone_1']
 
 
+def test_tasks_that_came_before_activation_are_taken_up_and_ended_ones_are_not(scene):
+    """Vectors are kept for late joiners; a new configuration must not repeat what is done."""
+    client = scene.client
+    scene.vectors.publish(vector('withdrawn', 'wheels'))
+    assert client.spin_until(lambda: scene.latest('withdrawn'))
+    assert client.call(CancelTask, 'cancel_task', CancelTask.Request(task_id='withdrawn')).success
+    assert client.change(NODE, 'deactivate') and client.change(NODE, 'cleanup')
+    assert client.change(NODE, 'configure')
+    scene.vectors.publish(vector('early', 'fly'))
+    client.spin(0.5)
+    assert scene.latest('early') is None
+    scene.seen.clear()
+    assert client.change(NODE, 'activate')
+    assert client.spin_until(lambda: scene.latest('early'))
+    client.spin(0.5)
+    assert {message.task_id for message in scene.seen} == {'early'}
+
+
 def test_bad_messages_cost_only_themselves(scene, allocator):
     no_prediction = vector('nan', 'fly')
     no_prediction.probabilities = [float('nan')] * 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from skill_predictor.inference import artefacts
 from skill_predictor.inference.store import read_model
 from skill_predictor.msg import SkillVector, TaskDescription
 from skill_predictor.nodes import qos
+from skill_predictor.nodes.managed import ManagedNode
 from skill_predictor.srv import GetModelInfo, PredictSkills
 
 pytestmark = pytest.mark.ros
@@ -221,13 +223,29 @@ def test_namespace_moves_every_name(start, client, tiny_model):
     assert '/fleet_a/tasks' in names and '/fleet_a/skill_vectors' in names
 
 
+def test_cleanup_under_traffic_leaves_a_node_that_answers(start_predictor, client):
+    """Topics and services go while messages arrive; every call after that is still served."""
+    node = start_predictor()
+    client.wait_for_state(NODE, 'active')
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', 10)
+    timer = client.node.create_timer(
+        0.002, lambda: publisher.publish(TaskDescription(text='sweep the deck')))
+    try:
+        for _ in range(4):
+            for step in ('deactivate', 'cleanup', 'configure', 'activate'):
+                assert client.change(NODE, step)
+        assert client.call(PredictSkills, 'predict_skills', ONE).success
+    finally:
+        client.node.destroy_timer(timer)
+        client.node.destroy_publisher(publisher)
+    assert 'a callback failed' not in node.log
+
+
 class TestManagedNode:
     """Exceptions in transitions, in a node made to fail (in this process)."""
 
     @pytest.fixture
     def faulty(self, client):
-        from skill_predictor.nodes.managed import ManagedNode
-
         class Faulty(ManagedNode):
             fails: str = ''
             released = 0
@@ -272,6 +290,19 @@ class TestManagedNode:
             assert faulty.trigger_configure() is TransitionCallbackReturn.SUCCESS
         assert faulty.trigger_activate() is TransitionCallbackReturn.SUCCESS
         assert faulty.state == 'active' and not faulty.last_error
+
+    def test_kept_entities_are_destroyed_by_the_executor(self, faulty, client):
+        """Humble's executor cannot bear that they go between its wait and its take."""
+        executor = SingleThreadedExecutor(context=client._context)
+        executor.add_node(faulty)
+        faulty.spinning_thread = threading.Thread(target=executor.spin, daemon=True)
+        faulty.spinning_thread.start()
+        destroyed_by = []
+        faulty.keep(lambda entity: destroyed_by.append(threading.current_thread()), object())
+        ManagedNode.release(faulty)
+        executor.shutdown()
+        faulty.spinning_thread.join(10.0)
+        assert destroyed_by == [faulty.spinning_thread]
 
     def test_the_log_has_the_traceback(self, faulty, capfd):
         faulty.fails = 'configure'

@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParametersAtomically
 from std_msgs.msg import String
 
 from skill_predictor import taxonomy
@@ -274,6 +276,18 @@ def test_thresholds_change_while_running(client, node):
 def test_wrong_parameters_are_refused_with_a_reason(client, node, name, value):
     result = client.set_parameter('skill_predictor', name, value)
     assert not result.successful and result.reason
+    assert list(predict(client, 'red box').vectors[0].thresholds) == [0.5] * 6
+
+
+def test_a_set_that_is_refused_changes_nothing(client, node):
+    values = [('thresholds.fly', ParameterType.PARAMETER_DOUBLE, {'double_value': 0.9}),
+              ('model', ParameterType.PARAMETER_STRING, {'string_value': 'another'})]
+    request = SetParametersAtomically.Request(parameters=[
+        Parameter(name=name, value=ParameterValue(type=kind, **value))
+        for name, kind, value in values])
+    result = client.call(SetParametersAtomically,
+                         '/skill_predictor/set_parameters_atomically', request).result
+    assert not result.successful and 'model' in result.reason
     assert list(predict(client, 'red box').vectors[0].thresholds) == [0.5] * 6
 
 
