@@ -36,7 +36,9 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    spinning = threading.Thread(target=_spin, args=(executor, stop), name='executor', daemon=True)
+    ended = threading.Event()
+    spinning = threading.Thread(
+        target=_spin, args=(executor, stop, ended), name='executor', daemon=True)
     node.spinning_thread = spinning
     spinning.start()
     node.start()
@@ -46,6 +48,7 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     closed = node.close()
     if not closed:
         node.get_logger().warning(f'stopped while {node.state}')
+    ended.set()
     executor.shutdown()
     spinning.join()
     node.destroy_node()
@@ -60,13 +63,15 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     return 0
 
 
-def _spin(executor: SingleThreadedExecutor, stop: threading.Event) -> None:
-    while not stop.is_set():
+def _spin(executor: SingleThreadedExecutor, stop: threading.Event, ended: threading.Event) -> None:
+    """Run callbacks until ``ended``: also while the node closes, since that needs the executor."""
+    while not ended.is_set():
         try:
             executor.spin()
             return
         except ExternalShutdownException:
             stop.set()
+            return
         except Exception as error:  # no message may end the node
             get_logger('skill_predictor').error(
                 f'a callback failed: {type(error).__name__}: {error}')

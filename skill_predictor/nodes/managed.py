@@ -124,7 +124,9 @@ class ManagedNode(LifecycleNode):
             finally:
                 done.set()
 
-        if self.executor is None or threading.current_thread() is self.spinning_thread:
+        spinning = self.spinning_thread
+        if (self.executor is None or threading.current_thread() is spinning
+                or spinning is not None and not spinning.is_alive()):
             work()
             return
         self.executor.create_task(run)
