@@ -198,10 +198,3 @@ def _lock(path: Path, say: Progress) -> Iterator[None]:
             say('another process is building the model; waiting for it')
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def clear_cache() -> Path:
-    """Delete everything that was built (not the base weights); returns the folder."""
-    folder = cache_dir() / 'artefacts'
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder

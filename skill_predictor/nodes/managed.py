@@ -62,7 +62,7 @@ class ManagedNode(LifecycleNode):
         self._transitions = ThreadPoolExecutor(1, thread_name_prefix='transition')
         self._pending: set[Future] = set()
         self.spinning_thread: threading.Thread | None = None
-        """The thread that runs the executor, if it is not to be waited for from itself."""
+        """The thread that runs the executor, so that it is never waited for by itself or in vain."""
         self._entities: list[tuple[Callable, object]] = []
         self.settings.declare(
             'autostart', True, 'Configure and activate the node when it starts.', read_only=True)

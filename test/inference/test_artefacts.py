@@ -232,10 +232,3 @@ def test_training_that_does_not_fit_the_base(model):
                      for field in dataclasses.fields(model)})
     with pytest.raises(ModelError, match='pooler.dense.weight .* does not fit'):
         artefacts.encoder_weights(other, other.encoders[0])
-
-
-def test_clear_cache(model):
-    path, _ = _build(model)
-    folder = artefacts.clear_cache()
-    assert path.is_relative_to(folder) and not folder.exists()
-    assert artefacts.clear_cache() == folder, 'nothing to clear is no error'
