@@ -18,7 +18,7 @@ from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
-COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'train-heads')
+COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'data', 'train-heads')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\
@@ -115,9 +115,11 @@ def _fail(program: str, error: Exception) -> int:
 
 def _explain(error: Exception) -> str:
     # Late: a usage error must not wait for these.
+    from .dataset.chat import AnswerError, ChatError
     from .dataset.records import RecordError
     from .inference.errors import BackendError, ModelError
-    if isinstance(error, (UsageError, ModelError, BackendError, RecordError)):
+    if isinstance(error, (UsageError, ModelError, BackendError, RecordError, ChatError,
+                          AnswerError)):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror

@@ -153,7 +153,7 @@ def _warn(train: Corpus, test: Corpus | None) -> None:
 def _embed(args: argparse.Namespace, parts: list[Corpus], tokenizer) -> list[dict]:
     """Embeddings per part and encoder; one encoder is in memory at a time."""
     from ..training.encoders import embed, load_encoder
-    from ..training.known_encoders import KNOWN_ENCODERS
+    from ..inference.known_encoders import KNOWN_ENCODERS
     embeddings: list[dict] = [{} for _ in parts]
     for known in KNOWN_ENCODERS:
         with progress_lines() as say:

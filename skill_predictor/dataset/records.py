@@ -4,7 +4,7 @@
 
     {"id": "t-1", "text": "Sweep the deck", "label": ["wheels"], "domain": "port", "writer": "w1"}
 
-Only ``text`` is required; keys that are not named here are ignored.
+Only ``text`` is required; keys that :class:`TaskRecord` does not name are ignored.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, IO
 
@@ -54,6 +54,14 @@ class TaskRecord:
         Field of work the task is from; empty: not stated.
     writer : str
         Who wrote it; empty: not stated.
+    boundary : str
+        Which boundary of the labelling guide it tests, a name of
+        :data:`skill_predictor.dataset.boundaries.BOUNDARIES`; empty: none in particular.
+    group : str
+        Tasks of one group differ in a few words only (contrast pairs, paraphrases) and must stay
+        in one split; empty: on its own.
+    provenance : mapping of str to str
+        How a generated task came about (model, request, time); empty: not stated.
 
     Raises
     ------
@@ -66,6 +74,9 @@ class TaskRecord:
     label: tuple[str, ...] | None = None
     domain: str = ''
     writer: str = ''
+    boundary: str = ''
+    group: str = ''
+    provenance: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -140,7 +151,7 @@ def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
     try:
         with os.fdopen(handle, 'w', encoding='utf-8', newline='\n') as stream:
             for record in records:
-                stream.write(json.dumps(_as_dict(record), ensure_ascii=False) + '\n')
+                stream.write(json.dumps(as_dict(record), ensure_ascii=False) + '\n')
                 count += 1
         # mkstemp lets only the owner read; the file is an ordinary one.
         umask = os.umask(0)
@@ -153,13 +164,16 @@ def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
     return count
 
 
-def _as_dict(record: TaskRecord) -> dict[str, Any]:
+def as_dict(record: TaskRecord) -> dict[str, Any]:
+    """A record as its JSON object: what is not stated is left out."""
     entry: dict[str, Any] = {'id': record.id, 'text': record.text}
     if record.label is not None:
         entry['label'] = list(record.label)
-    for key in ('domain', 'writer'):
+    for key in ('domain', 'writer', 'boundary', 'group'):
         if getattr(record, key):
             entry[key] = getattr(record, key)
+    if record.provenance:
+        entry['provenance'] = dict(record.provenance)
     return entry
 
 
@@ -209,7 +223,9 @@ def _parse(raw: str | bytes, number: int, require_label: bool) -> TaskRecord | N
                          'like {"text": "Sweep the deck"}')
     return TaskRecord(
         id=_id(entry, number), text=_text(entry), label=_label(entry, require_label),
-        domain=_string(entry, 'domain'), writer=_string(entry, 'writer'))
+        domain=_string(entry, 'domain'), writer=_string(entry, 'writer'),
+        boundary=_string(entry, 'boundary'), group=_string(entry, 'group'),
+        provenance=_provenance(entry))
 
 
 def _decode(raw: str | bytes) -> str:
@@ -270,6 +286,16 @@ def _label(entry: dict[str, Any], required: bool) -> tuple[str, ...] | None:
     if len(label) != len(value):
         raise ValueError(f'a skill is twice in the label {_shown(value)}; name each once')
     return label
+
+
+def _provenance(entry: dict[str, Any]) -> dict[str, str]:
+    value = entry.get('provenance')
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
+        raise ValueError(f"'provenance' is {_shown(value)}; write an object of texts, or leave it "
+                         'out')
+    return value
 
 
 def _shown(value: object) -> str:

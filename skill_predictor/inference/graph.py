@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -19,6 +20,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .errors import ModelError
 from .store import EncoderConfig
+
+if TYPE_CHECKING:
+    from .known_encoders import KnownEncoder
 
 VERSION = 2
 """Raised with every change of this file that changes a graph; part of the artefacts' key."""
@@ -29,6 +33,7 @@ IR_VERSION = 8
 INPUT_IDS = 'input_ids'
 ATTENTION_MASK = 'attention_mask'
 PROBABILITIES = 'probabilities'
+EMBEDDING = 'embedding'
 
 # Large enough that softmax gives a masked token exactly zero, small enough for fp16.
 _MASKED = -1.0e4
@@ -63,14 +68,33 @@ def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
         architecture is unknown.
     """
     builder = _Builder(encoder, weights)
-    if encoder.architecture.family == 'bert':
-        hidden = _bert(builder, max_tokens)
-    elif encoder.architecture.family == 'mpnet':
-        hidden = _mpnet(builder, max_tokens)
-    else:
-        raise ModelError(f'unknown encoder architecture {encoder.architecture.family!r}')
-    _head(builder, _mean_pool(builder, hidden))
-    return builder.finish()
+    _head(builder, _pooled(builder, max_tokens), encoder.head_layers)
+    return builder.finish(PROBABILITIES, encoder.head_layers[-1])
+
+
+def build_embedding_graph(encoder: KnownEncoder, weights: Mapping[str, np.ndarray],
+                          max_tokens: int) -> onnx.ModelProto:
+    """Graph from token ids to sentence embeddings of a published encoder, in float32.
+
+    Inputs as for :func:`build_graph`; output ``embedding``, float32, shape (batch, hidden): the mean
+    of the last hidden states, not normalised.
+
+    Raises
+    ------
+    ModelError
+        See :func:`build_graph`.
+    """
+    builder = _Builder(encoder, weights)
+    builder.op('Identity', [_pooled(builder, max_tokens)], EMBEDDING)
+    return builder.finish(EMBEDDING, encoder.architecture.hidden)
+
+
+def _pooled(b: _Builder, max_tokens: int) -> str:
+    if b.arch.family == 'bert':
+        return _mean_pool(b, _bert(b, max_tokens))
+    if b.arch.family == 'mpnet':
+        return _mean_pool(b, _mpnet(b, max_tokens))
+    raise ModelError(f'unknown encoder architecture {b.arch.family!r}')
 
 
 def delicate_products(path: Path) -> list[str]:
@@ -89,7 +113,8 @@ def delicate_products(path: Path) -> list[str]:
 class _Builder:
     """Collects nodes and initialisers under readable names."""
 
-    def __init__(self, encoder: EncoderConfig, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, encoder: EncoderConfig | KnownEncoder,
+                 weights: Mapping[str, np.ndarray]) -> None:
         self.encoder = encoder
         self.arch = encoder.architecture
         self._weights = weights
@@ -158,14 +183,14 @@ class _Builder:
         product = self.op('Mul', [x, plus], f'{name}.product')
         return self.op('Mul', [product, self.scalar(0.5)], name)
 
-    def finish(self) -> onnx.ModelProto:
+    def finish(self, output: str, width: int) -> onnx.ModelProto:
         dynamic = ['batch', 'tokens']
         graph = helper.make_graph(
             self._nodes, f'{self.encoder.name}_skills',
             [helper.make_tensor_value_info(INPUT_IDS, TensorProto.INT64, dynamic),
              helper.make_tensor_value_info(ATTENTION_MASK, TensorProto.INT64, dynamic)],
             [helper.make_tensor_value_info(
-                PROBABILITIES, TensorProto.FLOAT, ['batch', self.encoder.head_layers[-1]])],
+                output, TensorProto.FLOAT, ['batch', width])],
             initializer=list(self._tensors.values()))
         return helper.make_model(
             graph, producer_name='skill_predictor', ir_version=IR_VERSION,
@@ -303,9 +328,8 @@ def _mean_pool(b: _Builder, hidden: str) -> str:
     return b.op('Div', [total, count], 'pool.mean')
 
 
-def _head(b: _Builder, x: str) -> str:
+def _head(b: _Builder, x: str, widths: tuple[int, ...]) -> str:
     """Multi-layer perceptron with GELU between its layers, and a sigmoid per skill."""
-    widths = b.encoder.head_layers
     last = len(widths) - 2
     for index, (inner, outer) in enumerate(zip(widths, widths[1:])):
         x = b.linear(x, b.weight(f'head.{index}.weight', (outer, inner)),

@@ -10,7 +10,7 @@ from ..evaluation.metrics import Scores
 from ..taxonomy import SKILLS
 from .figures import ENSEMBLE
 from .heads import HeadRecipe
-from .known_encoders import KnownEncoder
+from ..inference.known_encoders import KnownEncoder
 
 _CARD = """\
 # {name}

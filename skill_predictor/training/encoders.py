@@ -18,7 +18,7 @@ from ..inference.errors import ModelError
 from ..inference.store import Architecture, TokenIds
 from ..inference.text import clean_text
 from ..inference.tokenizer import batch_ids, TaskTokenizer
-from .known_encoders import KnownEncoder
+from ..inference.known_encoders import KnownEncoder
 
 # What the graph leaves out as well: the pooler is not used, positions are counted, not stored.
 _UNUSED = ('pooler.', 'embeddings.position_ids')

@@ -17,7 +17,7 @@ from .. import taxonomy
 from ..inference.errors import ModelError
 from ..inference.store import FORMAT, read_model, ReleasedModel, sha256_file
 from .heads import Head
-from .known_encoders import KnownEncoder, MAX_TOKENS
+from ..inference.known_encoders import KnownEncoder, MAX_TOKENS
 
 VOCABULARY_FILE = 'vocab.txt'
 CARD_FILE = 'README.md'

@@ -15,7 +15,7 @@ from skill_predictor.inference.store import EncoderConfig  # noqa: E402
 from skill_predictor.inference.tokenizer import batch_ids, TaskTokenizer  # noqa: E402
 from skill_predictor.training.encoders import build_encoder, embed, mean_pooled  # noqa: E402
 from skill_predictor.training.heads import Head  # noqa: E402
-from skill_predictor.training.known_encoders import (  # noqa: E402
+from skill_predictor.inference.known_encoders import (  # noqa: E402
     find_vocabulary, KNOWN_ENCODERS, MAX_TOKENS)
 
 TEXTS = ['go to the red box', 'fly', 'dive under the dock and take the blue box from the lake']

@@ -12,7 +12,7 @@ from skill_predictor.training import figures  # noqa: E402
 from skill_predictor.training.card import (  # noqa: E402
     CardFacts, DataFile, Measurement, model_card, scores_table)
 from skill_predictor.training.heads import HeadRecipe  # noqa: E402
-from skill_predictor.training.known_encoders import KNOWN_ENCODERS  # noqa: E402
+from skill_predictor.inference.known_encoders import KNOWN_ENCODERS  # noqa: E402
 
 
 def test_no_task_is_predicted_by_a_head_that_saw_its_fold(monkeypatch):

@@ -14,7 +14,7 @@ from skill_predictor.inference.errors import ModelError  # noqa: E402
 from skill_predictor.inference.store import read_model  # noqa: E402
 from skill_predictor.taxonomy import SKILLS  # noqa: E402
 from skill_predictor.training.heads import Head  # noqa: E402
-from skill_predictor.training.known_encoders import KNOWN_ENCODERS  # noqa: E402
+from skill_predictor.inference.known_encoders import KNOWN_ENCODERS  # noqa: E402
 from skill_predictor.training.release import TrainedEncoder, write_release  # noqa: E402
 
 MPNET, MINILM = KNOWN_ENCODERS

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..inference import base_weights
-from ..inference.errors import ModelError
-from ..inference.locations import find_model
-from ..inference.store import Architecture, BaseWeights, sha256_file, TokenIds
+from . import base_weights
+from .errors import ModelError
+from .locations import find_model
+from .store import Architecture, BaseWeights, sha256_file, TokenIds
 
 MAX_TOKENS = 256
 """Most tokens of one text, the two special ones included."""

@@ -1,0 +1,243 @@
+"""``skill-predictor data audit``: have labels checked by a second annotator who does not see them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from .. import output, UsageError
+from ...dataset.records import RecordError, TaskRecord, write_tasks
+from .options import (add_chat_options, add_encoder_options, add_guide_option, chat_model, embedder,
+                      fraction, positive, read_all, read_guide)
+
+if TYPE_CHECKING:
+    from ...dataset.audit.adjudication import Decision
+
+_EXAMPLES = """\
+The steps, in order; relabel can be a person instead, who fills in {"id": ..., "label": [...]} lines:
+  skill-predictor data audit doubts drafts.jsonl --output doubts.jsonl
+  skill-predictor data audit select drafts.jsonl --doubts doubts.jsonl --output queue.jsonl
+  skill-predictor data audit relabel queue.jsonl --output answers.jsonl --model other-model
+  skill-predictor data audit compare drafts.jsonl --queue queue.jsonl --answers answers.jsonl \\
+      --audit audit.jsonl --disagreements open.jsonl
+  (decide each line of open.jsonl: "final" a label or "drop", "rule" of the guide, "reason")
+  skill-predictor data audit decide drafts.jsonl --audit audit.jsonl --decisions open.jsonl \\
+      --output audited.jsonl
+"""
+
+
+def add_parser(subparsers) -> None:
+    """Add the action, and its steps, to the parser."""
+    parser = subparsers.add_parser(
+        'audit', help='have labels checked by a blind second annotator', epilog=_EXAMPLES,
+        description='Have labels checked by a second annotator who does not see them.')
+    steps = parser.add_subparsers(dest='step', metavar='STEP', required=True)
+    for name, add, run_step, text in (
+            ('doubts', _add_doubts, _doubts, 'find labels that a cross-validated model doubts'),
+            ('select', _add_select, _select, 'make the queue of the second annotator'),
+            ('relabel', _add_relabel, _relabel, 'have a language model label the queue'),
+            ('compare', _add_compare, _compare, 'measure the agreement, list the disagreements'),
+            ('decide', _add_decide, _decide, 'write decisions into the audit and the tasks')):
+        step = steps.add_parser(name, help=text, description=text[0].upper() + text[1:] + '.')
+        if name != 'relabel':
+            step.add_argument('tasks', nargs='+', metavar='FILE',
+                              help='labelled tasks as JSON lines')
+        add(step)
+        step.set_defaults(run_step=run_step)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen step."""
+    return args.run_step(args)
+
+
+def _add_doubts(step: argparse.ArgumentParser) -> None:
+    step.add_argument('--output', metavar='FILE', help='doubted tasks as JSON lines, most doubtful '
+                      'first (default: standard output)')
+    step.add_argument('--folds', type=positive, default=5, metavar='N',
+                      help='folds of the cross-validation (default: 5)')
+    add_encoder_options(step)
+
+
+def _doubts(args: argparse.Namespace) -> int:
+    import numpy as np
+    from ...dataset.audit.doubts import cross_validated, doubts
+    from ...taxonomy import from_flags, SKILLS, to_flags
+    tasks = read_all(args.tasks)
+    targets = np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
+    groups = [task.group or task.id for task in tasks]
+    if len(set(groups)) < args.folds or args.folds < 2:
+        raise UsageError(f'{len(set(groups))} groups cannot make {args.folds} folds')
+    embeddings = embedder(args)([task.text for task in tasks])
+    found = doubts(targets, cross_validated(embeddings, targets, groups, args.folds))
+    with output(args.output) as stream:
+        for doubt in found:
+            task = tasks[doubt.index]
+            stream.write(json.dumps({
+                'id': task.id, 'text': task.text, 'label': list(task.label or ()),
+                'predicted': list(from_flags(doubt.predicted.tolist())),
+                'probabilities': dict(zip(SKILLS, doubt.probabilities.round(3).tolist())),
+                'quality': round(doubt.quality, 4), 'issue': doubt.issue},
+                ensure_ascii=False) + '\n')
+    print(f'{len(found)} of {len(tasks)} labels are doubted, '
+          f'{sum(doubt.issue for doubt in found)} of them as label errors', file=sys.stderr)
+    return 0
+
+
+def _add_select(step: argparse.ArgumentParser) -> None:
+    step.add_argument('--output', required=True, metavar='FILE', help='the queue: ids and texts, '
+                      'without labels, in random order')
+    step.add_argument('--doubts', metavar='FILE', help='doubted tasks, from the step before')
+    step.add_argument('--audit', metavar='FILE', help='what is in this audit is not asked again')
+    step.add_argument('--fraction', type=fraction, default=0.2, metavar='P', help='share of the '
+                      'tasks that test no boundary, drawn at random (default: 0.2)')
+    step.add_argument('--seed', type=int, default=0, metavar='N', help='of the draw (default: 0)')
+
+
+def _select(args: argparse.Namespace) -> int:
+    from ...dataset.audit.records import read_audit
+    from ...dataset.audit.selection import select
+    tasks = read_all(args.tasks)
+    doubted = [entry['id'] for entry in _entries(args.doubts)] if args.doubts else []
+    done = [entry.id for entry in read_audit(args.audit)] if args.audit else []
+    chosen = select(tasks, fraction=args.fraction, seed=args.seed, doubted=doubted, done=done)
+    texts = {task.id: task.text for task in tasks}
+    with output(args.output) as stream:
+        for task, why in chosen.items():
+            stream.write(json.dumps({'id': task, 'text': texts[task], 'why': why},
+                                    ensure_ascii=False) + '\n')
+    counts = ', '.join(f'{count} {why}' for why, count in Counter(chosen.values()).items())
+    print(f'{len(chosen)} of {len(tasks)} tasks to label again ({counts or "none"})')
+    return 0
+
+
+def _add_relabel(step: argparse.ArgumentParser) -> None:
+    step.add_argument('queue', metavar='QUEUE', help='from the step before')
+    step.add_argument('--output', required=True, metavar='FILE',
+                      help='JSON Lines file that the labels are appended to')
+    add_guide_option(step)
+    add_chat_options(step)
+
+
+def _relabel(args: argparse.Namespace) -> int:
+    from ...dataset.audit.relabel import relabel
+    texts = {entry['id']: entry['text'] for entry in _entries(args.queue)}
+    guide = read_guide(args.guide)
+
+    def say(done: int, total: int) -> None:
+        print(f'{done} of {total} tasks labelled', file=sys.stderr, flush=True)
+
+    async def work() -> int:
+        async with chat_model(args) as model:
+            return await relabel(model, guide, texts, args.output, parallel=args.parallel,
+                                 on_progress=say)
+    done = asyncio.run(work())
+    print(f'{done} of {len(texts)} tasks labelled, in {args.output}')
+    return 0 if done == len(texts) else 1
+
+
+def _add_compare(step: argparse.ArgumentParser) -> None:
+    step.add_argument('--queue', required=True, metavar='FILE', help='what was to be labelled')
+    step.add_argument('--answers', required=True, metavar='FILE', help="the second annotator's "
+                      'labels, {"id": ..., "label": [...]} per line')
+    step.add_argument('--annotator', default='', metavar='NAME', help="the annotator's name")
+    step.add_argument('--audit', required=True, metavar='FILE', help='the audit; it is added to')
+    step.add_argument('--disagreements', metavar='FILE',
+                      help='write what is to be decided to FILE as JSON lines')
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from ...dataset.audit.adjudication import AuditError, compare
+    from ...dataset.audit.agreement import agreement_by_reason
+    from ...dataset.audit.records import read_audit, write_audit
+    from ...dataset.audit.relabel import read_answers
+    tasks = read_all(args.tasks)
+    why = {entry['id']: entry.get('why', 'sample') for entry in _entries(args.queue)}
+    known = read_audit(args.audit) if Path(args.audit).exists() else []
+    try:
+        new = compare(tasks, why, read_answers(args.answers), args.annotator)
+    except AuditError as error:
+        raise RecordError(str(error), args.answers) from error
+    before = {entry.id for entry in known}
+    new = [entry for entry in new if entry.id not in before]
+    write_audit([*known, *new], args.audit)
+    texts = {task.id: task.text for task in tasks}
+    disputed = [entry for entry in new if not entry.agreed]
+    if args.disagreements:
+        with output(args.disagreements) as stream:
+            for entry in disputed:
+                stream.write(json.dumps({
+                    'id': entry.id, 'text': texts[entry.id], 'first': list(entry.first),
+                    'second': list(entry.second), 'final': None, 'rule': 0, 'reason': ''},
+                    ensure_ascii=False) + '\n')
+    for reason, found in agreement_by_reason(new).items() if new else ():
+        print(f'{reason:9} {found.tasks:6} tasks, exact match {found.exact_match:.3f}')
+    print(f'{len(new)} tasks added to {args.audit}, {len(disputed)} to be decided')
+    return 0
+
+
+def _add_decide(step: argparse.ArgumentParser) -> None:
+    step.add_argument('--audit', required=True, metavar='FILE', help='the audit; it is changed')
+    step.add_argument('--decisions', required=True, metavar='FILE', help='the disagreements with '
+                      '"final" (a label, or "drop"), "rule" and "reason" filled in')
+    step.add_argument('--output', required=True, metavar='FILE',
+                      help='the tasks with the labels that count')
+
+
+def _decide(args: argparse.Namespace) -> int:
+    from ...dataset.audit.adjudication import apply, AuditError, decide
+    from ...dataset.audit.records import read_audit, write_audit
+    tasks = read_all(args.tasks)
+    try:
+        entries, dropped = decide(read_audit(args.audit), _decisions(args.decisions))
+    except AuditError as error:
+        raise RecordError(str(error), args.decisions) from error
+    audited = apply(tasks, entries, dropped)
+    write_tasks(audited, args.output)
+    write_audit(entries, args.audit)
+    still_open = sum(entry.settled is None for entry in entries)
+    print(f'{len(audited)} tasks in {args.output}, {len(dropped)} dropped, '
+          f'{_changed(tasks, audited)} labels changed, {still_open} disagreements still open')
+    return 1 if still_open else 0
+
+
+def _changed(before: Sequence[TaskRecord], after: Sequence[TaskRecord]) -> int:
+    labels = {task.id: task.label for task in before}
+    return sum(labels[task.id] != task.label for task in after)
+
+
+def _decisions(path: str) -> dict[str, Decision]:
+    from ...dataset.audit.adjudication import Decision
+    from ...taxonomy import ordered
+    decisions = {}
+    for number, entry in enumerate(_entries(path), 1):
+        final = entry.get('final')
+        if final is None:
+            continue  # not decided yet
+        try:
+            label = None if final == 'drop' else ordered(final)
+            decisions[entry['id']] = Decision(label, int(entry.get('rule', 0)),
+                                              str(entry.get('reason', '')))
+        except (TypeError, ValueError) as error:
+            raise RecordError(f'no decision: {error}', path, number) from error
+    return decisions
+
+
+def _entries(path: str) -> list[dict[str, Any]]:
+    """JSON objects with an id, one per line."""
+    entries = []
+    for number, line in enumerate(Path(path).read_text(encoding='utf-8').splitlines(), 1):
+        if line.strip():
+            try:
+                entry = json.loads(line)
+                entry['id']
+            except (ValueError, TypeError, KeyError) as error:
+                raise RecordError('is no JSON object with an "id"', path, number) from error
+            entries.append(entry)
+    return entries

@@ -1,0 +1,124 @@
+"""``skill-predictor data probe``: what a dataset is worth to a linear model on frozen embeddings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import output, UsageError
+from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
+from .options import add_encoder_options, embedder, positive
+
+if TYPE_CHECKING:
+    import numpy as np
+    from ...dataset.records import TaskRecord
+    from ...evaluation.metrics import Scores
+
+_EXAMPLES = """\
+A logistic regression per skill on frozen embeddings of the encoder is fitted to train: cross-validated
+on it, and tested on every other split. It measures the data, not the model: compare two datasets, or
+two sizes of one.
+
+examples:
+  skill-predictor data probe data
+  skill-predictor data probe data --sizes 1000 2000 4000 8000 --picture data/figures/curve.png
+  skill-predictor data probe data --only-writers f1 f2 f3 f4 --json -
+"""
+
+
+def add_parser(subparsers) -> None:
+    """Add the action to the parser."""
+    parser = subparsers.add_parser(
+        'probe', help='fit a linear model on frozen embeddings', epilog=_EXAMPLES,
+        description='Fit a linear model on frozen embeddings, to measure a dataset.')
+    parser.add_argument('folder', type=Path, metavar='DIR', help="the dataset's folder")
+    parser.add_argument('--folds', type=positive, default=5, metavar='N',
+                        help='folds of the cross-validation on train (default: 5)')
+    parser.add_argument('--sizes', type=positive, nargs='+', default=[], metavar='N',
+                        help='also fit to so many random tasks of train: a learning curve')
+    parser.add_argument('--only-writers', nargs='+', metavar='NAME',
+                        help='fit to the tasks of these writers only')
+    parser.add_argument('--first', type=positive, metavar='N',
+                        help='fit to the first N of the training tasks only')
+    parser.add_argument('--seed', type=int, default=0, metavar='N', help='of folds and samples')
+    parser.add_argument('--picture', metavar='FILE', help='draw the learning curve, as PNG')
+    parser.add_argument('--json', metavar='FILE',
+                        help='write the figures to FILE; -: to standard output, and no table')
+    add_encoder_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit and measure."""
+    from ...evaluation.metrics import scikit_learn
+    scikit_learn()  # missing, better found out now than after the embeddings
+    splits = read_splits(args.folder)
+    splits[TRAIN] = _chosen(args, splits[TRAIN])
+    splits = {name: tasks for name, tasks in splits.items() if tasks}
+    embed = embedder(args)
+    embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
+    targets = {name: _targets(tasks) for name, tasks in splits.items()}
+    figures = {f'{args.folds}-fold cross-validation on train': {
+        len(splits[TRAIN]): _cross_validated(args, splits[TRAIN], embeddings[TRAIN],
+                                             targets[TRAIN])}}
+    for name in (VALIDATION, TEST, TEST_DOMAINS):
+        if name in splits:
+            figures[name] = _curve(args, embeddings, targets, name)
+    _report(args, figures)
+    return 0
+
+
+def _chosen(args: argparse.Namespace, tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
+    writers = set(args.only_writers or ())
+    chosen = [task for task in tasks if not writers or task.writer in writers][:args.first]
+    if len(chosen) < args.folds:
+        raise UsageError(f'{len(chosen)} training tasks are too few for {args.folds} folds')
+    return chosen
+
+
+def _targets(tasks: Sequence[TaskRecord]) -> np.ndarray:
+    import numpy as np
+    from ...taxonomy import to_flags
+    return np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
+
+
+def _cross_validated(args: argparse.Namespace, tasks: Sequence[TaskRecord],
+                     embeddings: np.ndarray, targets: np.ndarray) -> Scores:
+    from ...dataset.audit.doubts import cross_validated
+    from ...evaluation.metrics import score
+    groups = [task.group or task.id for task in tasks]
+    return score(targets, cross_validated(embeddings, targets, groups, args.folds, args.seed) >= .5)
+
+
+def _curve(args: argparse.Namespace, embeddings: dict, targets: dict, name: str) -> dict[int, Scores]:
+    import numpy as np
+    from ...dataset import probe
+    from ...evaluation.metrics import score
+    order = np.random.default_rng(args.seed).permutation(len(targets[TRAIN]))
+    curve = {}
+    for size in sorted({*(size for size in args.sizes if size < len(order)), len(order)}):
+        chosen = np.sort(order[:size])
+        models = probe.fit(embeddings[TRAIN][chosen], targets[TRAIN][chosen])
+        curve[size] = score(targets[name], probe.predict(models, embeddings[name]))
+    return curve
+
+
+def _report(args: argparse.Namespace, figures: dict[str, dict[int, Scores]]) -> None:
+    if args.picture:
+        from ...dataset.pictures import draw_curve
+        draw_curve(args.picture, {name: {size: scores.exact_match for size, scores in curve.items()}
+                                  for name, curve in figures.items() if len(curve) > 1},
+                   f'Linear probe on frozen {args.encoder}')
+    if args.json:
+        with output(args.json) as stream:
+            stream.write(json.dumps({'encoder': args.encoder, 'figures': {
+                name: {str(size): scores.to_dict() for size, scores in curve.items()}
+                for name, curve in figures.items()}}, indent=2) + '\n')
+    if args.json != '-':
+        print(f'{"":34} {"trained on":>10} {"exact match":>12} {"macro F1":>9} {"Hamming":>8}')
+        for name, curve in figures.items():
+            for size, scores in curve.items():
+                print(f'{name:34} {size:10,} {scores.exact_match:12.3f} {scores.macro_f1:9.3f} '
+                      f'{scores.hamming_loss:8.3f}')

@@ -1,0 +1,147 @@
+"""What is kept of an audit: one JSON line per relabelled task.
+
+::
+
+    {"id": "w01-007", "why": "boundary", "first": ["wheels"], "second": ["wheels", "hands"],
+     "annotator": "a3", "final": ["wheels", "hands"], "rule": 5, "reason": "the tray is picked up"}
+
+``final``, ``rule`` and ``reason`` are there for disagreements that have been decided.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...taxonomy import ordered, UnknownSkillError
+from ..records import RecordError
+
+REASONS = ('boundary', 'sample', 'doubt')
+"""Why a task was labelled again: it tests a boundary, it was drawn, or a model doubts its label."""
+
+MAX_RULE = 18
+"""Rules of the labelling guide are numbered from 1 to this."""
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One task that was labelled twice.
+
+    Attributes
+    ----------
+    id : str
+        The task's.
+    why : str
+        One of :data:`REASONS`.
+    first, second : tuple of str
+        The writer's label and the second annotator's, who did not see it.
+    annotator : str
+        Name of the second annotator.
+    final : tuple of str, or None
+        What was decided; ``None``: nothing was to be decided, or it has not been yet.
+    rule : int
+        Rule of the guide that decided; 0: none was needed.
+    reason : str
+        How it decided, in words.
+    """
+
+    id: str
+    why: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    annotator: str = ''
+    final: tuple[str, ...] | None = None
+    rule: int = 0
+    reason: str = ''
+
+    @property
+    def agreed(self) -> bool:
+        """Whether both annotators gave the same label."""
+        return self.first == self.second
+
+    @property
+    def settled(self) -> tuple[str, ...] | None:
+        """The label that counts; ``None`` while a disagreement is open."""
+        return self.first if self.final is None and self.agreed else self.final
+
+
+def read_audit(path: str | os.PathLike) -> list[AuditEntry]:
+    """Audit entries of a JSON Lines file, in order.
+
+    Raises
+    ------
+    RecordError
+        When the file cannot be read, a line is no audit entry, or a task is in it twice.
+    """
+    entries: list[AuditEntry] = []
+    seen: set[str] = set()
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f'cannot be read: {error}', os.fspath(path)) from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = _parse(json.loads(line))
+            if entry.id in seen:
+                raise ValueError(f'the task {entry.id!r} is in this file already')
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f'lacks {error}' if isinstance(error, KeyError) else str(error)
+            raise RecordError(reason, os.fspath(path), number) from error
+        seen.add(entry.id)
+        entries.append(entry)
+    return entries
+
+
+def _parse(entry: dict[str, Any]) -> AuditEntry:
+    if entry['why'] not in REASONS:
+        raise ValueError(f'"why" is {entry["why"]!r}, not one of {", ".join(REASONS)}')
+    rule = entry.get('rule', 0)
+    if not isinstance(rule, int) or not 0 <= rule <= MAX_RULE:
+        raise ValueError(f'"rule" is {rule!r}; the guide has rules 1 to {MAX_RULE}')
+    final = entry.get('final')
+    return AuditEntry(
+        id=str(entry['id']), why=entry['why'], first=_label(entry['first']),
+        second=_label(entry['second']), annotator=str(entry.get('annotator', '')),
+        final=None if final is None else _label(final), rule=rule,
+        reason=str(entry.get('reason', '')))
+
+
+def _label(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f'a label is a list of skills, not {value!r}')
+    try:
+        return ordered(value)
+    except UnknownSkillError as error:
+        raise ValueError(str(error)) from error
+
+
+def write_audit(entries: Iterable[AuditEntry], path: str | os.PathLike) -> None:
+    """Write audit entries to a JSON Lines file.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    lines = [json.dumps(_as_dict(entry), ensure_ascii=False) + '\n' for entry in entries]
+    Path(path).write_text(''.join(lines), encoding='utf-8')
+
+
+def _as_dict(entry: AuditEntry) -> dict[str, Any]:
+    fields: dict[str, Any] = {'id': entry.id, 'why': entry.why, 'first': list(entry.first),
+                              'second': list(entry.second)}
+    if entry.annotator:
+        fields['annotator'] = entry.annotator
+    if entry.final is not None:
+        fields['final'] = list(entry.final)
+    if entry.rule:
+        fields['rule'] = entry.rule
+    if entry.reason:
+        fields['reason'] = entry.reason
+    return fields

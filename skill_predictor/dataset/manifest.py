@@ -1,0 +1,132 @@
+"""A dataset as a folder: its splits, how they were made, and what must hold of them.
+
+::
+
+    data/
+        dataset.yaml          this manifest
+        train.jsonl           one file per split
+        validation.jsonl
+        test.jsonl
+        test_domains.jsonl
+        audit.jsonl           second labels, and decisions where the two differed
+        LABELING.md           the guide
+        README.md             the card
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .records import read_tasks, RecordError, TaskRecord
+
+FILE = 'dataset.yaml'
+
+TRAIN, VALIDATION, TEST, TEST_DOMAINS = 'train', 'validation', 'test', 'test_domains'
+SPLITS = (TRAIN, VALIDATION, TEST, TEST_DOMAINS)
+"""To fit; to choose by; to report, same domains, other writers; to report, other domains."""
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What ``data check`` demands.
+
+    Attributes
+    ----------
+    tasks, domains, boundary_tasks : int
+        Fewest tasks, domains, and tasks that test a boundary.
+    common_sets : dict of str to int
+        Fewest tasks by skill set, such as ``fly+hands`` or ``none``.
+    other_sets : int
+        Fewest tasks of every other skill set that occurs.
+    min_words, max_words : int
+        Length of a text.
+    max_cosine : float
+        Most alike that two tasks of different splits may be.
+    audited_fraction : float
+        Share of the tasks without a boundary that must have a second label.
+    """
+
+    tasks: int = 1
+    domains: int = 1
+    boundary_tasks: int = 0
+    common_sets: Mapping[str, int] = field(default_factory=dict)
+    other_sets: int = 1
+    min_words: int = 4
+    max_words: int = 60
+    max_cosine: float = 0.95
+    audited_fraction: float = 0.0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dataset's folder says of itself.
+
+    Attributes
+    ----------
+    seed : int
+        Of the split.
+    test_tasks : int
+        Size of the stratified test set.
+    held_out_writers : tuple of str
+        Whose tasks are in validation and test only; empty: split task by task.
+    held_out_domains : tuple of str
+        Domains that are in ``test_domains`` only.
+    requirements : Requirements
+    """
+
+    seed: int = 0
+    test_tasks: int = 200
+    held_out_writers: tuple[str, ...] = ()
+    held_out_domains: tuple[str, ...] = ()
+    requirements: Requirements = Requirements()
+
+    def write(self, folder: str | os.PathLike) -> None:
+        """Write ``dataset.yaml`` into a folder."""
+        entries = asdict(self)
+        entries['held_out_writers'] = list(self.held_out_writers)
+        entries['held_out_domains'] = list(self.held_out_domains)
+        entries['requirements']['common_sets'] = dict(self.requirements.common_sets)
+        (Path(folder) / FILE).write_text(
+            '# Written by `skill-predictor data split`; read by `skill-predictor data check`.\n'
+            + yaml.safe_dump(entries, sort_keys=False, width=100), encoding='utf-8')
+
+
+def read_manifest(folder: str | os.PathLike) -> Manifest:
+    """Read ``dataset.yaml`` of a dataset's folder.
+
+    Raises
+    ------
+    RecordError
+        When it cannot be read or has an unknown entry.
+    """
+    path = Path(folder) / FILE
+    try:
+        entries: dict[str, Any] = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        requirements = Requirements(**entries.pop('requirements', {}))
+        for key in ('held_out_writers', 'held_out_domains'):
+            entries[key] = tuple(entries.get(key, ()))
+        return Manifest(requirements=requirements, **entries)
+    except OSError as error:
+        raise RecordError(f'cannot be read: {error.strerror}; a dataset is a folder with a '
+                          f'{FILE}, as `skill-predictor data split` writes it',
+                          os.fspath(path)) from error
+    except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f'is no manifest of a dataset: {error}', os.fspath(path)) from error
+
+
+def read_splits(folder: str | os.PathLike) -> dict[str, list[TaskRecord]]:
+    """All tasks of a dataset's folder by split, in the order of :data:`SPLITS`.
+
+    Raises
+    ------
+    RecordError
+        When a file is missing or holds anything but labelled tasks.
+    """
+    return {split: list(read_tasks(Path(folder) / f'{split}.jsonl', require_label=True))
+            for split in SPLITS}

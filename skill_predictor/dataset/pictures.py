@@ -1,0 +1,129 @@
+"""Pictures of a dataset, as PNG files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .audit.agreement import Agreement
+from .records import TaskRecord
+from .statistics import Statistics, words
+
+_COLOURS = ('#33658a', '#f6ae2d', '#86bbd8', '#758e4f', '#f26419')
+_WIDTH = 8.0
+_ROW = 0.22
+"""Inches per bar."""
+
+
+def draw(folder: str | os.PathLike, splits: Mapping[str, Sequence[TaskRecord]],
+         statistics: Statistics, agreement: Mapping[str, Agreement] | None = None) -> list[Path]:
+    """Draw all pictures into a folder, which is made if it is not there.
+
+    ``skill_sets.png``, ``lengths.png``, ``domains.png``, ``boundaries.png`` and, with an agreement,
+    ``agreement.png``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    Raises
+    ------
+    ImportError
+        When matplotlib is not installed.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        'skill_sets': _bars(statistics.skill_sets, 'Tasks by skill set', log=True),
+        'domains': _bars(statistics.domains, f'Tasks by domain ({len(statistics.domains)})'),
+        'lengths': _lengths(splits)}
+    if statistics.boundaries:
+        figures['boundaries'] = _bars(statistics.boundaries, 'Tasks that test a boundary of the guide')
+    if agreement:
+        figures['agreement'] = _agreement(agreement)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f'{name}.png')
+        # No software version inside: the same data give the same file.
+        figure.savefig(paths[-1], dpi=100, metadata={'Software': None})
+    return paths
+
+
+def draw_curve(path: str | os.PathLike, curves: Mapping[str, Mapping[int, float]],
+               title: str) -> None:
+    """Draw learning curves.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    curves
+        By name: number of training tasks to exact match, 0..1.
+    title
+        Of the picture.
+    """
+    figure, axes = _figure(4.5)
+    for (name, points), colour in zip(curves.items(), _COLOURS):
+        sizes = sorted(points)
+        axes.plot(sizes, [points[size] for size in sizes], 'o-', color=colour, label=name)
+    sizes = sorted({size for points in curves.values() for size in points})
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(sizes, [f'{size:,}' for size in sizes])
+    axes.minorticks_off()
+    axes.set(title=title, xlabel='training tasks', ylabel='exact match')
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=100, metadata={'Software': None})
+
+
+def _figure(height: float):
+    # Not through pyplot, which would keep state and want a display.
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("drawing needs matplotlib: "
+                          "pip install 'skill-predictor[dataset]'") from error
+    figure = Figure(figsize=(_WIDTH, height), layout='constrained')
+    return figure, figure.subplots()
+
+
+def _bars(counts: Mapping[str, int], title: str, log: bool = False):
+    figure, axes = _figure(1.0 + _ROW * len(counts))
+    names = list(counts)[::-1]
+    bars = axes.barh(names, [counts[name] for name in names], color=_COLOURS[0], log=log)
+    axes.bar_label(bars, padding=3, fontsize=7)
+    axes.tick_params(axis='y', labelsize=7)
+    axes.margins(x=0.1, y=0.01)
+    axes.set(title=title, xlabel='tasks (logarithmic)' if log else 'tasks')
+    return figure
+
+
+def _lengths(splits: Mapping[str, Sequence[TaskRecord]]):
+    figure, axes = _figure(4.0)
+    parts = {name: [words(task) for task in tasks] for name, tasks in splits.items() if tasks}
+    top = max(max(lengths) for lengths in parts.values())
+    axes.hist(list(parts.values()), bins=np.arange(0, top + 3, 2), stacked=True,
+              label=list(parts), color=_COLOURS[:len(parts)])
+    axes.set(title='Length of the texts', xlabel='words', ylabel='tasks')
+    axes.legend()
+    return figure
+
+
+def _agreement(agreement: Mapping[str, Agreement]):
+    figure, axes = _figure(4.0)
+    names = ['exact match', *next(iter(agreement.values())).kappa]
+    width = 0.8 / len(agreement)
+    for position, (why, found) in enumerate(agreement.items()):
+        values = [found.exact_match, *found.kappa.values()]
+        places = np.arange(len(names)) + (position - (len(agreement) - 1) / 2) * width
+        bars = axes.bar(places, values, width, label=f'{why} ({found.tasks:,} tasks)',
+                        color=_COLOURS[position % len(_COLOURS)])
+        axes.bar_label(bars, fmt='%.2f', fontsize=6, padding=2)
+    axes.set_xticks(range(len(names)), names[:1] + [f'κ {name}' for name in names[1:]], fontsize=8)
+    axes.set(title='Agreement of two blind labellings', ylim=(0, 1.25))
+    axes.legend(fontsize=7, ncols=2, loc='upper center')
+    return figure

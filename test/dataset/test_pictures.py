@@ -1,0 +1,49 @@
+"""Pictures are real PNG files with something on them."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from skill_predictor.dataset.audit.agreement import agreement_by_reason
+from skill_predictor.dataset.audit.records import AuditEntry
+from skill_predictor.dataset.pictures import draw, draw_curve
+from skill_predictor.dataset.records import TaskRecord
+from skill_predictor.dataset.statistics import statistics
+
+
+def size(path) -> tuple[int, int]:
+    """Width and height by the file's header."""
+    content = path.read_bytes()
+    assert content.startswith(b'\x89PNG\r\n\x1a\n')
+    return struct.unpack('>II', content[16:24])
+
+
+@pytest.fixture
+def splits():
+    labels = [(), ('fly',), ('wheels', 'hands')]
+    return {'train': [TaskRecord(f't{n}', 'word ' * (n % 9 + 4), labels[n % 3], f'domain {n % 70}',
+                                 'w', boundary='carry' if n % 2 else '') for n in range(300)],
+            'validation': [], 'test': [TaskRecord('x', 'one more test task', (), 'd', 'w')]}
+
+
+def test_all_pictures_are_drawn(tmp_path, splits):
+    audit = [AuditEntry('a', 'sample', ('fly',), ('fly',)), AuditEntry('b', 'boundary', (), ('fly',))]
+    paths = draw(tmp_path / 'new', splits, statistics(splits), agreement_by_reason(audit))
+    assert [path.stem for path in paths] == ['skill_sets', 'domains', 'lengths', 'boundaries',
+                                             'agreement']
+    heights = {path.stem: size(path)[1] for path in paths}
+    assert heights['domains'] > 1500, 'a row for each domain'
+    assert all(size(path)[0] == 800 for path in paths)
+
+
+def test_same_data_same_file(tmp_path, splits):
+    first, second = (draw(tmp_path / name, splits, statistics(splits)) for name in 'ab')
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert 'agreement' not in [path.stem for path in first]
+
+
+def test_learning_curve_is_drawn(tmp_path):
+    draw_curve(tmp_path / 'curve.png', {'probe': {1000: 0.3, 2000: 0.5}, 'tuned': {2000: 0.9}}, 'T')
+    assert size(tmp_path / 'curve.png') == (800, 450)
