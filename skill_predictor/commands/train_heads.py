@@ -79,8 +79,9 @@ def run(args: argparse.Namespace) -> int:
         When something is to be measured and scikit-learn is not installed.
     """
     _require_packages(args)
+    from ..inference import known_encoders
     from ..inference.tokenizer import TaskTokenizer
-    from ..training import card, corpus, heads, known_encoders, release
+    from ..training import card, corpus, heads, release
     output = Path(args.output)
     name = args.name or output.resolve().name
     release.check_target(output, name, args.overwrite)
@@ -159,7 +160,7 @@ def _embed(args: argparse.Namespace, parts: list[Corpus], tokenizer) -> list[dic
         with progress_lines() as say:
             encoder = load_encoder(
                 known, args.encoders, offline=args.offline, progress=say)
-        with _bar(sum(map(len, parts)), f'{known.name} embeddings', 'task') as done:
+        with training_bar(sum(map(len, parts)), f'{known.name} embeddings', 'task') as done:
             for part, found in zip(parts, embeddings):
                 found[known.name] = embed(
                     part.texts, encoder, tokenizer, known.token_ids, on_done=done)
@@ -175,7 +176,7 @@ def _fit(args: argparse.Namespace, recipe: HeadRecipe, train: Corpus, test: Corp
     own = embeddings[0]
     measurements = []
     fold_count = 0 if fold_of is None else len(set(fold_of.tolist()))
-    with _bar((fold_count + 1) * len(own) * recipe.epochs, 'heads', 'epoch') as done:
+    with training_bar((fold_count + 1) * len(own) * recipe.epochs, 'heads', 'epoch') as done:
         def one_epoch() -> None:
             done(1)
         if fold_of is not None:
@@ -223,7 +224,7 @@ def _command(args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def _bar(total: int, what: str, unit: str) -> Iterator[Callable[[int], None]]:
+def training_bar(total: int, what: str, unit: str) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr, or, where that is no terminal, a line for every tenth."""
     if not sys.stderr.isatty():
         yield _lines(total, what, unit)

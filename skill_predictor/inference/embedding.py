@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import base_weights
+from . import base_weights, known_encoders
 from .graph import build_embedding_graph, EMBEDDING
-from .known_encoders import find_vocabulary, KNOWN_ENCODERS, KnownEncoder, MAX_TOKENS
 from .text import clean_text
 from .tokenizer import batch_ids, TaskTokenizer
 
@@ -31,7 +30,8 @@ class SentenceEmbedder:
         Makes the tokens.
     """
 
-    def __init__(self, known: KnownEncoder, run: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    def __init__(self, known: known_encoders.KnownEncoder,
+                 run: Callable[[np.ndarray, np.ndarray], np.ndarray],
                  tokenizer: TaskTokenizer) -> None:
         self.known = known
         self._run = run
@@ -61,10 +61,10 @@ class SentenceEmbedder:
         """
         import onnxruntime
         from safetensors.numpy import load_file
-        known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[name]
+        known = {encoder.name: encoder for encoder in known_encoders.KNOWN_ENCODERS}[name]
         where = {'folder': folder, 'offline': offline, 'progress': progress}
         weights = load_file(str(base_weights.resolve(known.base, **where)))
-        graph = build_embedding_graph(known, weights, MAX_TOKENS)
+        graph = build_embedding_graph(known, weights, known_encoders.MAX_TOKENS)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         session = onnxruntime.InferenceSession(
@@ -73,7 +73,9 @@ class SentenceEmbedder:
         def run(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
             return session.run([EMBEDDING], {
                 'input_ids': input_ids, 'attention_mask': attention_mask})[0]
-        return cls(known, run, TaskTokenizer(find_vocabulary(**where), MAX_TOKENS))
+        tokenizer = TaskTokenizer(known_encoders.find_vocabulary(**where),
+                                  known_encoders.MAX_TOKENS)
+        return cls(known, run, tokenizer)
 
     def embed(self, texts: Sequence[str], *, batch_size: int = 32,
               on_done: Callable[[int], None] | None = None) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,20 +92,37 @@ def test_stats_count_and_draw(cli, dataset, tmp_path):
     assert report['tasks'] == 300 and report['splits']['test'] == 20 and report['agreement'] == {}
 
 
-def test_probe_measures_what_the_data_are_worth(cli, dataset, tmp_path):
-    done = cli('data', 'probe', dataset, '--sizes', 20, 60, '--picture', tmp_path / 'c.png',
-               '--json', '-')
-    figures = json.loads(done.out)['figures']
+def test_probe_measures_what_the_data_are_worth(cli, dataset):
+    figures = json.loads(cli('data', 'probe', dataset, '--json', '-').out)['figures']
     assert list(figures) == ['5-fold cross-validation on train', 'validation', 'test',
                              'test_domains']
-    sizes = [int(size) for size in figures['test']]
-    assert sizes[:2] == [20, 60] and len(sizes) == 3
-    assert figures['test'][str(sizes[-1])]['exact_match'] > 0.8
-    assert figures['test']['20']['exact_match'] < figures['test'][str(sizes[-1])]['exact_match']
-    assert (tmp_path / 'c.png').stat().st_size > 1000
+    assert figures['test']['exact_match'] > 0.8 and figures['test']['tasks'] == 20
     table = cli('data', 'probe', dataset, '--only-writers', 'a0', '--first', 30)
-    assert re.search(r'test +30 ', table.out)
+    assert '30 training tasks' in table.out
     assert cli('data', 'probe', dataset, '--only-writers', 'nobody').code == 2
+
+
+def test_curve_gains_from_more_tasks(cli, dataset, tmp_path):
+    done = cli('data', 'curve', dataset, '--sizes', 20, 60, 9999, '--picture', tmp_path / 'c.png',
+               '--json', '-')
+    points = json.loads(done.out)
+    by_size = {point['tasks']: point['exact_match'] for point in points
+               if point['split'] == 'test_domains'}
+    assert list(by_size)[:2] == [20, 60] and len(by_size) == 3
+    assert by_size[20] < by_size[max(by_size)]
+    assert (tmp_path / 'c.png').stat().st_size > 1000
+
+
+def test_repeats_are_left_out_but_not_from_a_group(cli, pool, words_as_embeddings, tmp_path):
+    tasks = list(read_tasks(pool))
+    copies = [replace(tasks[0], id='copy'), replace(tasks[1], id='x', group='g'),
+              replace(tasks[1], id='y', group='g')]
+    write_tasks(copies, tmp_path / 'more.jsonl')
+    done = cli('data', 'audit', 'repeats', tmp_path / 'more.jsonl', pool, '--output',
+               tmp_path / 'kept.jsonl')
+    kept = {task.id for task in read_tasks(tmp_path / 'kept.jsonl')}
+    assert done.code == 0 and '2 left out' in done.out and 't0' in done.err
+    assert {'copy', 'x', 'y', 't2'} <= kept and not {'t0', 't1'} & kept
 
 
 def answer(body):

@@ -82,7 +82,7 @@ def vocabulary(tmp_path_factory) -> Path:
 def tiny_ensemble(tmp_path, vocabulary, monkeypatch) -> Path:
     """Folder with both small encoders, which stand for the published ones."""
     from safetensors.numpy import save_file
-    from skill_predictor.training import known_encoders
+    from skill_predictor.inference import known_encoders
     folder = tmp_path / 'encoders'
     known = []
     for family in ('mpnet', 'bert'):

@@ -45,7 +45,7 @@ def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_pat
     from skill_predictor.inference.backends import BackendOptions
     from skill_predictor.inference.predictor import SkillPredictor
     from skill_predictor.inference.tokenizer import TaskTokenizer
-    from skill_predictor.training import known_encoders
+    from skill_predictor.inference import known_encoders
     from skill_predictor.training.corpus import read_corpus
     from skill_predictor.training.encoders import embed, load_encoder
     from skill_predictor.training.heads import fit_head, HeadRecipe

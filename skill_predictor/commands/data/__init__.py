@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-COMMANDS = ('generate', 'audit', 'split', 'stats', 'probe', 'check')
+COMMANDS = ('generate', 'audit', 'split', 'stats', 'probe', 'curve', 'check')
 """In the order in which a dataset goes through them; each is a module of this folder."""
 
 _EXAMPLES = """\

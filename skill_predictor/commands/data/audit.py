@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 The steps, in order; relabel can be a person instead, who fills in {"id": ..., "label": [...]} lines:
+  skill-predictor data audit repeats raw.jsonl --output drafts.jsonl
   skill-predictor data audit doubts drafts.jsonl --output doubts.jsonl
   skill-predictor data audit select drafts.jsonl --doubts doubts.jsonl --output queue.jsonl
   skill-predictor data audit relabel queue.jsonl --output answers.jsonl --model other-model
@@ -39,6 +40,7 @@ def add_parser(subparsers) -> None:
         description='Have labels checked by a second annotator who does not see them.')
     steps = parser.add_subparsers(dest='step', metavar='STEP', required=True)
     for name, add, run_step, text in (
+            ('repeats', _add_repeats, _repeats, 'leave out tasks that only repeat another'),
             ('doubts', _add_doubts, _doubts, 'find labels that a cross-validated model doubts'),
             ('select', _add_select, _select, 'make the queue of the second annotator'),
             ('relabel', _add_relabel, _relabel, 'have a language model label the queue'),
@@ -55,6 +57,30 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen step."""
     return args.run_step(args)
+
+
+def _add_repeats(step: argparse.ArgumentParser) -> None:
+    step.add_argument('--output', required=True, metavar='FILE', help='the tasks that stay')
+    step.add_argument('--max-cosine', type=fraction, default=0.95, metavar='C', help='similarity '
+                      'of embeddings above which two tasks are one (default: 0.95); tasks of one '
+                      'group may be alike')
+    add_encoder_options(step)
+
+
+def _repeats(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+    from ...dataset.duplicates import drop_repeats
+    tasks = read_all(args.tasks)
+    embeddings = embedder(args)([task.text for task in tasks])
+    dropped = set(drop_repeats(embeddings, [task.group for task in tasks], args.max_cosine))
+    kept = [task for index, task in enumerate(tasks) if index not in dropped]
+    members = Counter(task.group for task in kept)
+    write_tasks((replace(task, group=task.group if members[task.group] > 1 else '')
+                 for task in kept), args.output)
+    for index in sorted(dropped):
+        print(f'left out: {tasks[index].id} ({tasks[index].text})', file=sys.stderr)
+    print(f'{len(kept)} tasks in {args.output}, {len(dropped)} left out')
+    return 0
 
 
 def _add_doubts(step: argparse.ArgumentParser) -> None:

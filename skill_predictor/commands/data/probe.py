@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 A logistic regression per skill on frozen embeddings of the encoder is fitted to train: cross-validated
 on it, and tested on every other split. It measures the data, not the model: compare two datasets, or
-two sizes of one.
+a part of one with the whole.
 
 examples:
   skill-predictor data probe data
-  skill-predictor data probe data --sizes 1000 2000 4000 8000 --picture data/figures/curve.png
   skill-predictor data probe data --only-writers f1 f2 f3 f4 --json -
 """
 
@@ -37,14 +36,11 @@ def add_parser(subparsers) -> None:
     parser.add_argument('folder', type=Path, metavar='DIR', help="the dataset's folder")
     parser.add_argument('--folds', type=positive, default=5, metavar='N',
                         help='folds of the cross-validation on train (default: 5)')
-    parser.add_argument('--sizes', type=positive, nargs='+', default=[], metavar='N',
-                        help='also fit to so many random tasks of train: a learning curve')
     parser.add_argument('--only-writers', nargs='+', metavar='NAME',
                         help='fit to the tasks of these writers only')
     parser.add_argument('--first', type=positive, metavar='N',
                         help='fit to the first N of the training tasks only')
-    parser.add_argument('--seed', type=int, default=0, metavar='N', help='of folds and samples')
-    parser.add_argument('--picture', metavar='FILE', help='draw the learning curve, as PNG')
+    parser.add_argument('--seed', type=int, default=0, metavar='N', help='of the folds')
     parser.add_argument('--json', metavar='FILE',
                         help='write the figures to FILE; -: to standard output, and no table')
     add_encoder_options(parser)
@@ -52,21 +48,22 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and measure."""
-    from ...evaluation.metrics import scikit_learn
+    from ...dataset import probe
+    from ...evaluation.metrics import score, scikit_learn
     scikit_learn()  # missing, better found out now than after the embeddings
     splits = read_splits(args.folder)
     splits[TRAIN] = _chosen(args, splits[TRAIN])
     splits = {name: tasks for name, tasks in splits.items() if tasks}
     embed = embedder(args)
     embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
-    targets = {name: _targets(tasks) for name, tasks in splits.items()}
-    figures = {f'{args.folds}-fold cross-validation on train': {
-        len(splits[TRAIN]): _cross_validated(args, splits[TRAIN], embeddings[TRAIN],
-                                             targets[TRAIN])}}
+    targets = {name: targets_of(tasks) for name, tasks in splits.items()}
+    figures = {f'{args.folds}-fold cross-validation on train': _cross_validated(
+        args, splits[TRAIN], embeddings[TRAIN], targets[TRAIN])}
+    models = probe.fit(embeddings[TRAIN], targets[TRAIN])
     for name in (VALIDATION, TEST, TEST_DOMAINS):
         if name in splits:
-            figures[name] = _curve(args, embeddings, targets, name)
-    _report(args, figures)
+            figures[name] = score(targets[name], probe.predict(models, embeddings[name]))
+    _report(args, figures, len(splits[TRAIN]))
     return 0
 
 
@@ -78,7 +75,8 @@ def _chosen(args: argparse.Namespace, tasks: Sequence[TaskRecord]) -> list[TaskR
     return chosen
 
 
-def _targets(tasks: Sequence[TaskRecord]) -> np.ndarray:
+def targets_of(tasks: Sequence[TaskRecord]) -> np.ndarray:
+    """Labels of tasks as flags, bool, shape (len(tasks), 6)."""
     import numpy as np
     from ...taxonomy import to_flags
     return np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
@@ -92,33 +90,14 @@ def _cross_validated(args: argparse.Namespace, tasks: Sequence[TaskRecord],
     return score(targets, cross_validated(embeddings, targets, groups, args.folds, args.seed) >= .5)
 
 
-def _curve(args: argparse.Namespace, embeddings: dict, targets: dict, name: str) -> dict[int, Scores]:
-    import numpy as np
-    from ...dataset import probe
-    from ...evaluation.metrics import score
-    order = np.random.default_rng(args.seed).permutation(len(targets[TRAIN]))
-    curve = {}
-    for size in sorted({*(size for size in args.sizes if size < len(order)), len(order)}):
-        chosen = np.sort(order[:size])
-        models = probe.fit(embeddings[TRAIN][chosen], targets[TRAIN][chosen])
-        curve[size] = score(targets[name], probe.predict(models, embeddings[name]))
-    return curve
-
-
-def _report(args: argparse.Namespace, figures: dict[str, dict[int, Scores]]) -> None:
-    if args.picture:
-        from ...dataset.pictures import draw_curve
-        draw_curve(args.picture, {name: {size: scores.exact_match for size, scores in curve.items()}
-                                  for name, curve in figures.items() if len(curve) > 1},
-                   f'Linear probe on frozen {args.encoder}')
+def _report(args: argparse.Namespace, figures: dict[str, Scores], tasks: int) -> None:
     if args.json:
         with output(args.json) as stream:
-            stream.write(json.dumps({'encoder': args.encoder, 'figures': {
-                name: {str(size): scores.to_dict() for size, scores in curve.items()}
-                for name, curve in figures.items()}}, indent=2) + '\n')
+            stream.write(json.dumps({'encoder': args.encoder, 'tasks': tasks, 'figures': {
+                name: scores.to_dict() for name, scores in figures.items()}}, indent=2) + '\n')
     if args.json != '-':
-        print(f'{"":34} {"trained on":>10} {"exact match":>12} {"macro F1":>9} {"Hamming":>8}')
-        for name, curve in figures.items():
-            for size, scores in curve.items():
-                print(f'{name:34} {size:10,} {scores.exact_match:12.3f} {scores.macro_f1:9.3f} '
-                      f'{scores.hamming_loss:8.3f}')
+        print(f'linear probe on frozen {args.encoder}, {tasks:,} training tasks\n')
+        print(f'{"":34} {"tasks":>7} {"exact match":>12} {"macro F1":>9} {"Hamming":>8}')
+        for name, scores in figures.items():
+            print(f'{name:34} {scores.tasks:7,} {scores.exact_match:12.3f} {scores.macro_f1:9.3f} '
+                  f'{scores.hamming_loss:8.3f}')
