@@ -6,9 +6,10 @@ Units that must stay together (contrast pairs, paraphrases) are divided as one.
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
+from .groups import units
 from .manifest import Manifest, SPLITS, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from .records import TaskRecord
 
@@ -54,7 +55,7 @@ def split(tasks: Sequence[TaskRecord], manifest: Manifest) -> dict[str, list[Tas
     where: dict[str, str] = {}
     domains, writers = set(manifest.held_out_domains), set(manifest.held_out_writers)
     pool = []
-    for unit in _units(tasks):
+    for unit in units(tasks):
         if _all_or_none(unit, lambda task: task.domain in domains, 'domains'):
             where.update((task.id, TEST_DOMAINS) for task in unit)
         elif not writers or _all_or_none(unit, lambda task: task.writer in writers, 'writers'):
@@ -80,13 +81,6 @@ def _check_names(tasks: Sequence[TaskRecord], manifest: Manifest) -> None:
                 raise SplitError(f'no task has the {what} {name!r}, which is to be held out')
 
 
-def _units(tasks: Sequence[TaskRecord]) -> list[list[TaskRecord]]:
-    units: dict[object, list[TaskRecord]] = defaultdict(list)
-    for index, task in enumerate(tasks):
-        units[task.group or index].append(task)
-    return list(units.values())
-
-
 def _all_or_none(unit: Sequence[TaskRecord], held_out, what: str) -> bool:
     flags = {bool(held_out(task)) for task in unit}
     if len(flags) > 1:
@@ -95,19 +89,19 @@ def _all_or_none(unit: Sequence[TaskRecord], held_out, what: str) -> bool:
     return flags.pop()
 
 
-def _draw(units: Sequence[list[TaskRecord]], size: int, name: str, seed: int,
+def _draw(pool: Sequence[list[TaskRecord]], size: int, name: str, seed: int,
           where: dict[str, str]) -> list[list[TaskRecord]]:
     """Draw a stratified sample of whole units into a split; returns the units left."""
-    tasks = [task for unit in units for task in unit]
+    tasks = [task for unit in pool for task in unit]
     if size > len(tasks):
         raise SplitError(f'{len(tasks)} tasks are too few for a {name} set of {size}')
     quota = quotas(Counter(map(skill_set, tasks)), size)
-    order = list(units)
+    order = list(pool)
     random.Random(seed).shuffle(order)
     # Groups first, while there is room for all their labels; single tasks fill up exactly.
     order.sort(key=lambda unit: len(unit) == 1)
     # At most the groups' own share, lest the sample be of groups only.
-    grouped = sum(len(unit) for unit in units if len(unit) > 1)
+    grouped = sum(len(unit) for unit in pool if len(unit) > 1)
     room = round(size * grouped / max(1, len(tasks)))
     left = []
     for unit in order:

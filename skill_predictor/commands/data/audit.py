@@ -68,15 +68,13 @@ def _add_repeats(step: argparse.ArgumentParser) -> None:
 
 
 def _repeats(args: argparse.Namespace) -> int:
-    from dataclasses import replace
     from ...dataset.duplicates import drop_repeats
+    from ...dataset.groups import without_lonely_groups
     tasks = read_all(args.tasks)
     embeddings = embedder(args)([task.text for task in tasks])
     dropped = set(drop_repeats(embeddings, [task.group for task in tasks], args.max_cosine))
     kept = [task for index, task in enumerate(tasks) if index not in dropped]
-    members = Counter(task.group for task in kept)
-    write_tasks((replace(task, group=task.group if members[task.group] > 1 else '')
-                 for task in kept), args.output)
+    write_tasks(without_lonely_groups(kept), args.output)
     for index in sorted(dropped):
         print(f'left out: {tasks[index].id} ({tasks[index].text})', file=sys.stderr)
     print(f'{len(kept)} tasks in {args.output}, {len(dropped)} left out')

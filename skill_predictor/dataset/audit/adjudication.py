@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..groups import without_lonely_groups
 from ..records import TaskRecord
 from .records import AuditEntry
 
@@ -105,7 +105,5 @@ def apply(tasks: Sequence[TaskRecord], entries: Sequence[AuditEntry],
     group with nothing but dropped ones is in a group no more.
     """
     settled = {entry.id: entry.settled for entry in entries if entry.settled is not None}
-    kept = [task for task in tasks if task.id not in dropped]
-    members = Counter(task.group for task in kept)
-    return [replace(task, label=settled.get(task.id, task.label),
-                    group=task.group if members[task.group] > 1 else '') for task in kept]
+    return without_lonely_groups([replace(task, label=settled.get(task.id, task.label))
+                                  for task in tasks if task.id not in dropped])
