@@ -193,12 +193,15 @@ def check_audit(splits: Splits, audit: Sequence[AuditEntry], manifest: Manifest)
             problems.append(f'{task.id}: tests a boundary and has no second label')
         if entry is None:
             continue
-        if entry.settled is None:
+        if entry.dropped:
+            problems.append(f'{task.id}: was dropped in the audit')
+        elif entry.open:
             problems.append(f'{task.id}: the disagreement is not decided')
         elif entry.settled != task.label:
             problems.append(f'{task.id}: is labelled {list(task.label or ())}, decided was '
                             f'{list(entry.settled)}')
-    problems += [f'{name}: is in the audit only' for name in entries]
+    problems += [f'{entry.id}: is in the audit only' for entry in entries.values()
+                 if not entry.dropped]
     if plain and plain_audited / plain < manifest.requirements.audited_fraction:
         problems.append(f'{plain_audited} of {plain} tasks without a boundary have a second label, '
                         f'{manifest.requirements.audited_fraction:.0%} are demanded')

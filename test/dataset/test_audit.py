@@ -80,13 +80,14 @@ def test_decisions_change_labels_and_drop_tasks():
     assert [(e.id, e.agreed, e.annotator) for e in entries] == [
         ('a', False, 'x'), ('b', False, 'x'), ('c', True, 'x')]
     assert [e.settled for e in entries] == [None, None, ('legs',)]
-    entries, dropped = decide(entries, {'a': Decision(('fly', 'hands'), 5, 'picked up'),
-                                        'b': Decision(None, 0)})
-    assert dropped == {'b'} and [e.id for e in entries] == ['a', 'c']
-    assert apply(originals, entries, dropped) == [
+    entries = decide(entries, {'a': Decision(('fly', 'hands'), 5, 'picked up'),
+                               'b': Decision(None, 0)})
+    assert [(e.id, e.dropped, e.open) for e in entries] == [
+        ('a', False, False), ('b', True, False), ('c', False, False)]
+    assert apply(originals, entries) == [
         TaskRecord('a', 'A', ('fly', 'hands')), TaskRecord('c', 'C', ('legs',)),
         TaskRecord('d', 'D', ('legs',))]
-    assert entries[0].first == ('fly',), 'what was said blind stays on record'
+    assert agreement(entries).exact_match == pytest.approx(1 / 3), 'what was said blind stays'
 
 
 def test_open_disagreement_changes_nothing():
@@ -103,7 +104,8 @@ def test_labels_that_nobody_asked_for_are_refused():
 
 def test_audit_file_keeps_everything(tmp_path):
     entries = [entry('a', ['fly'], []), entry('ü', [], [], 'doubt', annotator='x'),
-               entry('c', ['fly'], ['legs'], final=('legs',), rule=3, reason='stairs')]
+               entry('c', ['fly'], ['legs'], final=('legs',), rule=3, reason='stairs'),
+               entry('d', ['fly'], ['legs'], dropped=True)]
     write_audit(entries, tmp_path / 'audit.jsonl')
     assert read_audit(tmp_path / 'audit.jsonl') == entries
 

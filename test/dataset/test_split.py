@@ -196,6 +196,8 @@ def test_audit_must_be_whole_decided_and_applied():
     assert 'not decided' in check.check_audit(splits, list(audit.values()), demand).problems[0]
     audit[edge] = replace(audit[edge], final=('under_water',))
     assert 'decided was' in check.check_audit(splits, list(audit.values()), demand).problems[0]
+    audit[edge] = replace(audit[edge], dropped=True)
+    assert 'was dropped' in check.check_audit(splits, list(audit.values()), demand).problems[0]
     del audit[edge]
     assert 'no second label' in check.check_audit(splits, list(audit.values()), demand).problems[0]
     few = [entry for entry in audit.values() if entry.id.endswith('7')]

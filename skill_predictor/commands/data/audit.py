@@ -219,14 +219,14 @@ def _decide(args: argparse.Namespace) -> int:
     from ...dataset.audit.records import read_audit, write_audit
     tasks = read_all(args.tasks)
     try:
-        entries, dropped = decide(read_audit(args.audit), _decisions(args.decisions))
+        entries = decide(read_audit(args.audit), _decisions(args.decisions))
     except AuditError as error:
         raise RecordError(str(error), args.decisions) from error
-    audited = apply(tasks, entries, dropped)
+    audited = apply(tasks, entries)
     write_tasks(audited, args.output)
     write_audit(entries, args.audit)
-    still_open = sum(entry.settled is None for entry in entries)
-    print(f'{len(audited)} tasks in {args.output}, {len(dropped)} dropped, '
+    still_open = sum(entry.open for entry in entries)
+    print(f'{len(audited)} tasks in {args.output}, {len(tasks) - len(audited)} dropped, '
           f'{_changed(tasks, audited)} labels changed, {still_open} disagreements still open')
     return 1 if still_open else 0
 

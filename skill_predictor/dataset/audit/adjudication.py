@@ -64,16 +64,8 @@ def compare(tasks: Sequence[TaskRecord], why: Mapping[str, str],
             for task in tasks if task.id in second]
 
 
-def decide(entries: Sequence[AuditEntry], decisions: Mapping[str, Decision]
-           ) -> tuple[list[AuditEntry], set[str]]:
-    """Write decisions into the audit.
-
-    Returns
-    -------
-    entries : list of AuditEntry
-        All entries but those of dropped tasks.
-    dropped : set of str
-        Ids of tasks that no label fits.
+def decide(entries: Sequence[AuditEntry], decisions: Mapping[str, Decision]) -> list[AuditEntry]:
+    """The audit with decisions written into it.
 
     Raises
     ------
@@ -84,26 +76,23 @@ def decide(entries: Sequence[AuditEntry], decisions: Mapping[str, Decision]
     for task in decisions:
         if task not in known:
             raise AuditError(f'there is a decision on the task {task!r}, which was not relabelled')
-    kept, dropped = [], set()
-    for entry in entries:
-        decision = decisions.get(entry.id)
-        if decision is None:
-            kept.append(entry)
-        elif decision.label is None:
-            dropped.add(entry.id)
-        else:
-            kept.append(replace(entry, final=decision.label, rule=decision.rule,
-                                reason=decision.reason))
-    return kept, dropped
+    return [_decided(entry, decisions.get(entry.id)) for entry in entries]
 
 
-def apply(tasks: Sequence[TaskRecord], entries: Sequence[AuditEntry],
-          dropped: frozenset[str] | set[str] = frozenset()) -> list[TaskRecord]:
+def _decided(entry: AuditEntry, decision: Decision | None) -> AuditEntry:
+    if decision is None:
+        return entry
+    return replace(entry, final=decision.label, dropped=decision.label is None, rule=decision.rule,
+                   reason=decision.reason)
+
+
+def apply(tasks: Sequence[TaskRecord], entries: Sequence[AuditEntry]) -> list[TaskRecord]:
     """Tasks with the labels that count.
 
     Tasks with an open disagreement stay as they are; dropped ones are left out, and what was in a
     group with nothing but dropped ones is in a group no more.
     """
     settled = {entry.id: entry.settled for entry in entries if entry.settled is not None}
+    dropped = {entry.id for entry in entries if entry.dropped}
     return without_lonely_groups([replace(task, label=settled.get(task.id, task.label))
                                   for task in tasks if task.id not in dropped])

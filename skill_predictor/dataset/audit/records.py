@@ -5,7 +5,9 @@
     {"id": "w01-007", "why": "boundary", "first": ["wheels"], "second": ["wheels", "hands"],
      "annotator": "a3", "final": ["wheels", "hands"], "rule": 5, "reason": "the tray is picked up"}
 
-``final``, ``rule`` and ``reason`` are there for disagreements that have been decided.
+``final`` (or ``"dropped": true``, where the text settles no label), ``rule`` and ``reason`` are there
+for disagreements that have been decided. A dropped task stays in the audit, so that the agreement is
+that of all tasks that were labelled twice.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class AuditEntry:
         Rule of the guide that decided; 0: none was needed.
     reason : str
         How it decided, in words.
+    dropped : bool
+        Whether the task was taken out of the data.
     """
 
     id: str
@@ -57,6 +61,7 @@ class AuditEntry:
     final: tuple[str, ...] | None = None
     rule: int = 0
     reason: str = ''
+    dropped: bool = False
 
     @property
     def agreed(self) -> bool:
@@ -65,8 +70,13 @@ class AuditEntry:
 
     @property
     def settled(self) -> tuple[str, ...] | None:
-        """The label that counts; ``None`` while a disagreement is open."""
+        """The label that counts; ``None`` while a disagreement is open, or when the task is dropped."""
         return self.first if self.final is None and self.agreed else self.final
+
+    @property
+    def open(self) -> bool:
+        """Whether there is something to decide."""
+        return self.settled is None and not self.dropped
 
 
 def read_audit(path: str | os.PathLike) -> list[AuditEntry]:
@@ -109,7 +119,7 @@ def _parse(entry: dict[str, Any]) -> AuditEntry:
         id=str(entry['id']), why=entry['why'], first=_label(entry['first']),
         second=_label(entry['second']), annotator=str(entry.get('annotator', '')),
         final=None if final is None else _label(final), rule=rule,
-        reason=str(entry.get('reason', '')))
+        reason=str(entry.get('reason', '')), dropped=entry.get('dropped') is True)
 
 
 def _label(value: Any) -> tuple[str, ...]:
@@ -140,6 +150,8 @@ def _as_dict(entry: AuditEntry) -> dict[str, Any]:
         fields['annotator'] = entry.annotator
     if entry.final is not None:
         fields['final'] = list(entry.final)
+    if entry.dropped:
+        fields['dropped'] = True
     if entry.rule:
         fields['rule'] = entry.rule
     if entry.reason:
