@@ -92,6 +92,16 @@ def test_stats_count_and_draw(cli, dataset, tmp_path):
     assert report['tasks'] == 300 and report['splits']['test'] == 20 and report['agreement'] == {}
 
 
+def test_stats_print_the_tables_of_a_card(cli, dataset):
+    done = cli('data', 'stats', dataset, '--markdown')
+    rows = {line.split(' | ')[0].strip('| '): [int(cell) for cell in line.strip('| ').split(' | ')[1:]]
+            for line in done.out.splitlines() if line[:1] == '|' and line.strip('| ')[-1].isdigit()}
+    assert set(rows) == {'none', 'fly', 'wheels', 'wheels+hands', 'legs', 'hands', 'carry',
+                         'surface_water', 'under_water'}
+    assert all(total == sum(parts) for total, *parts in rows.values())
+    assert rows['carry'][0] == 30
+
+
 def test_probe_measures_what_the_data_are_worth(cli, dataset):
     figures = json.loads(cli('data', 'probe', dataset, '--json', '-').out)['figures']
     assert list(figures) == ['5-fold cross-validation on train', 'validation', 'test',

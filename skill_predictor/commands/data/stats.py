@@ -21,6 +21,7 @@ _EXAMPLES = """\
 examples:
   skill-predictor data stats data
   skill-predictor data stats data --pictures data/figures --json -
+  skill-predictor data stats data --markdown >> card.md
   skill-predictor data stats drafts.jsonl
 """
 
@@ -33,6 +34,8 @@ def add_parser(subparsers) -> None:
     parser.add_argument('dataset', metavar='DIR|FILE', type=Path,
                         help="a dataset's folder, or labelled tasks as JSON lines")
     parser.add_argument('--pictures', metavar='DIR', help='write PNG pictures into DIR')
+    parser.add_argument('--markdown', action='store_true',
+                        help='print the tables of a dataset card instead')
     parser.add_argument('--json', metavar='FILE',
                         help='write the counts to FILE; -: to standard output, and no table')
 
@@ -51,7 +54,10 @@ def run(args: argparse.Namespace) -> int:
                   'agreement': {why: found.to_dict() for why, found in agreement.items()}}
         with output(args.json) as stream:
             stream.write(json.dumps(report, indent=2) + '\n')
-    if args.json != '-':
+    if args.markdown:
+        from ...dataset.card_tables import card_tables
+        print(card_tables(splits, counted, agreement), end='')
+    elif args.json != '-':
         _show(counted, agreement)
         for path in drawn if args.pictures else ():
             print(f'wrote {path}')
