@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from .groups import without_lonely_groups
+from .records import TaskRecord
 
 _BLOCK = 1024
 
@@ -65,28 +68,43 @@ def closest_across(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, n
     return index, cosine
 
 
-def drop_repeats(embeddings: np.ndarray, groups: Sequence[str], threshold: float) -> list[int]:
-    """Indices of tasks that only repeat an earlier one.
+def drop_repeats(tasks: Sequence[TaskRecord], embeddings: np.ndarray,
+                 threshold: float) -> tuple[list[TaskRecord], list[TaskRecord]]:
+    """Leave out tasks that only repeat an earlier one, and join contrast pairs.
 
-    Members of one group are meant to be alike and do not count as repeats of each other.
+    Two tasks that are alike and have the same label are one task, unless they are in one group. Two
+    that are alike and have different labels are a contrast pair, and become a group: that of one of
+    them, or one named after the earlier task.
 
     Parameters
     ----------
+    tasks
+        Labelled.
     embeddings
-        float, shape (n, width).
-    groups
-        Group of each task; empty: none.
+        float, shape (len(tasks), width).
     threshold
-        Cosine similarity above which two tasks count as one.
+        Cosine similarity above which two tasks are alike.
 
     Returns
     -------
-    list of int
-        Ascending; of two alike the later one.
+    kept : list of TaskRecord
+        In order, in the groups that they are in now.
+    repeats : list of TaskRecord
+        What was left out.
     """
-    dropped: set[int] = set()
+    groups = [task.group for task in tasks]
+    gone: set[int] = set()
     for pair in sorted(similar_pairs(embeddings, threshold), key=lambda p: (p.first, p.second)):
-        same_group = bool(groups[pair.first]) and groups[pair.first] == groups[pair.second]
-        if not same_group and pair.first not in dropped:
-            dropped.add(pair.second)
-    return sorted(dropped)
+        first, second = pair.first, pair.second
+        if {first, second} & gone or (groups[first] and groups[first] == groups[second]):
+            continue
+        if tasks[first].label == tasks[second].label:
+            gone.add(second)
+            continue
+        joined = groups[first] or groups[second] or f'{tasks[first].id}-alike'
+        old = {groups[first], groups[second]} - {''}
+        groups = [joined if group in old or index in (first, second) else group
+                  for index, group in enumerate(groups)]
+    kept = [replace(task, group=group)
+            for index, (task, group) in enumerate(zip(tasks, groups)) if index not in gone]
+    return without_lonely_groups(kept), [tasks[index] for index in sorted(gone)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from skill_predictor.dataset import probe
 from skill_predictor.dataset.duplicates import closest_across, drop_repeats, similar_pairs
+from skill_predictor.dataset.records import TaskRecord
 
 
 @pytest.fixture
@@ -33,11 +36,33 @@ def test_closest_across_is_the_dense_answer(embeddings):
     np.testing.assert_allclose(cosine, cosines.max(axis=1), rtol=1e-5)
 
 
+def make_tasks(**changes):
+    """3,000 tasks with a label that they share; ``t7={...}`` changes one."""
+    tasks = [TaskRecord(f't{number}', 'Go', ('fly',)) for number in range(3000)]
+    for name, change in changes.items():
+        tasks[int(name[1:])] = replace(tasks[int(name[1:])], **change)
+    return tasks
+
+
 def test_repeats_go_but_group_members_stay(embeddings):
-    groups = [''] * 3000
-    assert drop_repeats(embeddings, groups, 0.95) == [8, 2500]
-    groups[7] = groups[8] = 'pair'
-    assert drop_repeats(embeddings, groups, 0.95) == [2500]
+    kept, repeats = drop_repeats(make_tasks(), embeddings, 0.95)
+    assert [task.id for task in repeats] == ['t8', 't2500'] and len(kept) == 2998
+    pair = make_tasks(t7={'group': 'pair'}, t8={'group': 'pair'})
+    kept, repeats = drop_repeats(pair, embeddings, 0.95)
+    assert [task.id for task in repeats] == ['t2500'] and kept[8].group == 'pair'
+
+
+def test_alike_with_another_label_is_a_contrast_pair(embeddings):
+    tasks = make_tasks(t8={'label': ()}, t2500={'label': (), 'group': 'old'}, t9={'group': 'old'})
+    kept, repeats = drop_repeats(tasks, embeddings, 0.95)
+    assert not repeats and kept[7].group == kept[8].group == 't7-alike'
+    assert {task.id for task in kept if task.group == 'old'} == {'t5', 't9', 't2500'}
+
+
+def test_what_repeats_a_repeat_goes_too_and_leaves_no_lonely_group():
+    tasks = [replace(task, group=group) for task, group in zip(make_tasks(), ['', 'g', 'g'])]
+    kept, repeats = drop_repeats(tasks, np.eye(3)[[0, 0, 1]], 0.95)
+    assert [task.id for task in repeats] == ['t1'] and [task.group for task in kept] == ['', '']
 
 
 def test_zero_vector_is_like_nothing():

@@ -62,22 +62,20 @@ def run(args: argparse.Namespace) -> int:
 def _add_repeats(step: argparse.ArgumentParser) -> None:
     step.add_argument('--output', required=True, metavar='FILE', help='the tasks that stay')
     step.add_argument('--max-cosine', type=fraction, default=0.95, metavar='C', help='similarity '
-                      'of embeddings above which two tasks are one (default: 0.95); tasks of one '
-                      'group may be alike')
+                      'of embeddings above which two tasks are alike (default: 0.95): one task if '
+                      'their labels are the same, else a contrast pair, which becomes a group')
     add_encoder_options(step)
 
 
 def _repeats(args: argparse.Namespace) -> int:
     from ...dataset.duplicates import drop_repeats
-    from ...dataset.groups import without_lonely_groups
     tasks = read_all(args.tasks)
     embeddings = embedder(args)([task.text for task in tasks])
-    dropped = set(drop_repeats(embeddings, [task.group for task in tasks], args.max_cosine))
-    kept = [task for index, task in enumerate(tasks) if index not in dropped]
-    write_tasks(without_lonely_groups(kept), args.output)
-    for index in sorted(dropped):
-        print(f'left out: {tasks[index].id} ({tasks[index].text})', file=sys.stderr)
-    print(f'{len(kept)} tasks in {args.output}, {len(dropped)} left out')
+    kept, repeats = drop_repeats(tasks, embeddings, args.max_cosine)
+    write_tasks(kept, args.output)
+    for task in repeats:
+        print(f'left out: {task.id} ({task.text})', file=sys.stderr)
+    print(f'{len(kept)} tasks in {args.output}, {len(repeats)} left out')
     return 0
 
 
