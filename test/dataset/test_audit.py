@@ -33,6 +33,8 @@ def test_selection_takes_boundaries_doubts_and_a_share_of_the_rest():
     drawn = [task for task, why in chosen.items() if why == 'sample']
     assert 150 < len(drawn) < 250
     assert list(chosen) != sorted(chosen)
+    both = select(plain + edge, done=['t5'], everything=True)
+    assert len(both) == 1000 and set(both.values()) == {'boundary', 'sample', 'rest'}
 
 
 def test_drawn_sample_stays_when_tasks_are_added():

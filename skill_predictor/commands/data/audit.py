@@ -119,6 +119,7 @@ def _add_select(step: argparse.ArgumentParser) -> None:
     step.add_argument('--audit', metavar='FILE', help='what is in this audit is not asked again')
     step.add_argument('--fraction', type=fraction, default=0.2, metavar='P', help='share of the '
                       'tasks that test no boundary, drawn at random (default: 0.2)')
+    step.add_argument('--all', action='store_true', help='take all other tasks as well')
     step.add_argument('--seed', type=int, default=0, metavar='N', help='of the draw (default: 0)')
 
 
@@ -128,7 +129,8 @@ def _select(args: argparse.Namespace) -> int:
     tasks = read_all(args.tasks)
     doubted = [entry['id'] for entry in _entries(args.doubts)] if args.doubts else []
     done = [entry.id for entry in read_audit(args.audit)] if args.audit else []
-    chosen = select(tasks, fraction=args.fraction, seed=args.seed, doubted=doubted, done=done)
+    chosen = select(tasks, fraction=args.fraction, seed=args.seed, doubted=doubted, done=done,
+                    everything=args.all)
     texts = {task.id: task.text for task in tasks}
     with output(args.output) as stream:
         for task, why in chosen.items():

@@ -22,8 +22,9 @@ from typing import Any
 from ...taxonomy import ordered, UnknownSkillError
 from ..records import RecordError
 
-REASONS = ('boundary', 'sample', 'doubt')
-"""Why a task was labelled again: it tests a boundary, it was drawn, or a model doubts its label."""
+REASONS = ('boundary', 'sample', 'doubt', 'rest')
+"""Why a task was labelled again: it tests a boundary, it was drawn, a model doubts its label, or
+simply all were."""
 
 MAX_RULE = 18
 """Rules of the labelling guide are numbered from 1 to this."""

@@ -9,7 +9,8 @@ from ..records import TaskRecord
 
 
 def select(tasks: Sequence[TaskRecord], *, fraction: float = 0.2, seed: int = 0,
-           doubted: Collection[str] = (), done: Collection[str] = ()) -> dict[str, str]:
+           doubted: Collection[str] = (), done: Collection[str] = (),
+           everything: bool = False) -> dict[str, str]:
     """Tasks to be labelled again, and why.
 
     Every boundary task, a random fraction of the others, and every task whose label is doubted. The
@@ -27,11 +28,13 @@ def select(tasks: Sequence[TaskRecord], *, fraction: float = 0.2, seed: int = 0,
         Ids of tasks whose label a model would not give.
     done
         Ids of tasks that have been labelled twice already.
+    everything
+        Whether to take all other tasks as well.
 
     Returns
     -------
     dict of str to str
-        Id to reason (``boundary``, ``sample`` or ``doubt``), in random order.
+        Id to reason (one of :data:`.records.REASONS`), in random order.
     """
     doubted, done = set(doubted), set(done)
     chosen = {}
@@ -44,6 +47,8 @@ def select(tasks: Sequence[TaskRecord], *, fraction: float = 0.2, seed: int = 0,
             chosen[task.id] = 'sample'
         elif task.id in doubted:
             chosen[task.id] = 'doubt'
+        elif everything:
+            chosen[task.id] = 'rest'
     # Members of a contrast pair must not stand side by side: one would give the other away.
     order = list(chosen)
     random.Random(seed).shuffle(order)
