@@ -19,11 +19,11 @@ SETS = [(), ('fly',), ('wheels',), ('wheels', 'hands'), ('legs',)]
 
 
 @pytest.fixture
-def words_as_embeddings(monkeypatch):
+def words_as_embeddings(monkeypatch, tmp_path):
     """Embeddings without an encoder: the sum of a random direction per word."""
     def direction(word):
         digest = hashlib.sha256(word.encode()).digest()
-        return np.random.default_rng(int.from_bytes(digest[:8], 'big')).normal(size=128)
+        return np.random.default_rng(int.from_bytes(digest[:8], 'big')).normal(size=768)
 
     class Words:
         def embed(self, texts, on_done=None):
@@ -31,6 +31,7 @@ def words_as_embeddings(monkeypatch):
                 on_done(len(texts))
             return np.array([sum(map(direction, text.split())) for text in texts])
     monkeypatch.setattr(SentenceEmbedder, 'load', lambda *args, **options: Words())
+    monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
 
 
 @pytest.fixture

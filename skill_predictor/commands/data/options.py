@@ -132,17 +132,33 @@ def read_all(paths: Sequence[str], require_label: bool = True) -> list[TaskRecor
 def embedder(args: argparse.Namespace) -> Callable[[Sequence[str]], np.ndarray]:
     """A function from texts to embeddings by the encoder that the options name.
 
+    Embeddings are kept in the package's cache; the encoder is loaded when a text is not there yet.
+
     Raises
     ------
     ModelError
-        When the weights cannot be had.
+        When the cache has no place; from the function when the weights cannot be had.
     """
+    from ...inference import graph
     from ...inference.embedding import SentenceEmbedder
-    with progress_lines() as say:
-        encoder = SentenceEmbedder.load(args.encoder, args.encoders, offline=args.offline,
-                                        progress=say)
+    from ...inference.embedding_cache import CachedEmbeddings
+    from ...inference.known_encoders import KNOWN_ENCODERS
+    from ...inference.locations import cache_dir
+    known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[args.encoder]
+    loaded: list[SentenceEmbedder] = []
+
+    def compute(texts: Sequence[str], done: Callable[[int], None]) -> np.ndarray:
+        if not loaded:
+            with progress_lines() as say:
+                loaded.append(SentenceEmbedder.load(
+                    args.encoder, args.encoders, offline=args.offline, progress=say))
+        return loaded[0].embed(texts, on_done=done)
+
+    cached = CachedEmbeddings(
+        cache_dir() / 'embeddings' / f'{known.base.sha256[:16]}-{graph.VERSION}.npz',
+        known.architecture.hidden, compute)
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         with progress_bar(len(texts)) as done:
-            return encoder.embed(texts, on_done=done)
+            return cached.embed(texts, done)
     return embed
