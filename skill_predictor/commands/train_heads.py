@@ -25,7 +25,7 @@ Each line of FILE is a task such as {"text": "Sweep the deck", "label": ["wheels
 The encoders themselves are not changed. The same data and seed give the same heads.
 
 examples:
-  skill-predictor train-heads --data data/first_tasks.jsonl --output models/my-model
+  skill-predictor train-heads --data data/train.jsonl --output models/my-model
   skill-predictor train-heads --data tasks.jsonl --test others.jsonl --output models/my-model
   skill-predictor train-heads --data tasks.jsonl more.jsonl --output models/my-model \\
       --cross-validate writer

@@ -14,8 +14,8 @@ from .statistics import Statistics, words
 
 _COLOURS = ('#33658a', '#f6ae2d', '#86bbd8', '#758e4f', '#f26419')
 _WIDTH = 8.0
-_ROW = 0.22
-"""Inches per bar."""
+_MANY = 60
+"""Beyond so many bars they are drawn smaller."""
 
 
 def draw(folder: str | os.PathLike, splits: Mapping[str, Sequence[TaskRecord]],
@@ -92,11 +92,12 @@ def _figure(height: float):
 
 
 def _bars(counts: Mapping[str, int], title: str, log: bool = False):
-    figure, axes = _figure(1.0 + _ROW * len(counts))
+    row, size = (0.22, 7) if len(counts) <= _MANY else (0.12, 5)
+    figure, axes = _figure(1.0 + row * len(counts))
     names = list(counts)[::-1]
     bars = axes.barh(names, [counts[name] for name in names], color=_COLOURS[0], log=log)
-    axes.bar_label(bars, padding=3, fontsize=7)
-    axes.tick_params(axis='y', labelsize=7)
+    axes.bar_label(bars, padding=3, fontsize=size)
+    axes.tick_params(axis='y', labelsize=size)
     axes.margins(x=0.1, y=0.01)
     axes.set(title=title, xlabel='tasks (logarithmic)' if log else 'tasks')
     return figure
