@@ -117,14 +117,17 @@ def _lengths(splits: Mapping[str, Sequence[TaskRecord]]):
 def _agreement(agreement: Mapping[str, Agreement]):
     figure, axes = _figure(4.0)
     names = ['exact match', *next(iter(agreement.values())).kappa]
-    width = 0.8 / len(agreement)
+    lowest = 1.0
     for position, (why, found) in enumerate(agreement.items()):
-        values = [found.exact_match, *found.kappa.values()]
-        places = np.arange(len(names)) + (position - (len(agreement) - 1) / 2) * width
-        bars = axes.bar(places, values, width, label=f'{why} ({found.tasks:,} tasks)',
-                        color=_COLOURS[position % len(_COLOURS)])
-        axes.bar_label(bars, fmt='%.2f', fontsize=6, padding=2)
+        values = np.array([found.exact_match, *found.kappa.values()], dtype=float)
+        lowest = min(lowest, np.nanmin(values, initial=1.0))
+        places = np.arange(len(names)) + (position - (len(agreement) - 1) / 2) * 0.12
+        # Points, not bars: near 1 an axis that starts at 0 would show nothing.
+        axes.plot(places, values, 'o', label=f'{why} ({found.tasks:,} tasks)',
+                  color=_COLOURS[position % len(_COLOURS)])
     axes.set_xticks(range(len(names)), names[:1] + [f'κ {name}' for name in names[1:]], fontsize=8)
-    axes.set(title='Agreement of two blind labellings', ylim=(0, 1.25))
-    axes.legend(fontsize=7, ncols=2, loc='upper center')
+    axes.set_ylim(lowest - (1.001 - lowest) * 0.8, 1.0 + (1.001 - lowest) * 0.1)
+    axes.grid(axis='y', alpha=0.3)
+    axes.set(title='Agreement of two blind labellings')
+    axes.legend(fontsize=7, ncols=2, loc='lower left')
     return figure

@@ -96,10 +96,10 @@ def _draw(pool: Sequence[list[TaskRecord]], size: int, name: str, seed: int,
     if size > len(tasks):
         raise SplitError(f'{len(tasks)} tasks are too few for a {name} set of {size}')
     quota = quotas(Counter(map(skill_set, tasks)), size)
-    order = list(pool)
-    random.Random(seed).shuffle(order)
+    # Each unit has a random number of its own, so that one task more or less moves few others.
     # Groups first, while there is room for all their labels; single tasks fill up exactly.
-    order.sort(key=lambda unit: len(unit) == 1)
+    order = sorted(pool, key=lambda unit: (
+        len(unit) == 1, random.Random(f'{seed} {unit[0].id}').random()))
     # At most the groups' own share, lest the sample be of groups only.
     grouped = sum(len(unit) for unit in pool if len(unit) > 1)
     room = round(size * grouped / max(1, len(tasks)))

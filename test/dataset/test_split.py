@@ -64,6 +64,15 @@ def test_same_seed_same_split():
     assert split(tasks, MANIFEST) != split(tasks, replace(MANIFEST, seed=2))
 
 
+def test_one_task_less_moves_few_others():
+    tasks = make_tasks()
+    before = {task.id for task in split(tasks, MANIFEST)['test']}
+    unit = next(task for task in tasks if task.writer == 'w2' and not task.group
+                and task.domain != 'zoo')
+    after = {task.id for task in split([t for t in tasks if t != unit], MANIFEST)['test']}
+    assert len(before & after) >= 44
+
+
 @pytest.mark.parametrize('manifest, said', [
     (Manifest(held_out_writers=('nobody',)), "writer 'nobody'"),
     (Manifest(held_out_domains=('moon',)), "domain 'moon'"),

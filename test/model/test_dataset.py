@@ -36,16 +36,15 @@ def test_pictures_are_there():
         assert f'figures/{picture.name}' in card
 
 
-def test_fine_tuning_beats_the_probe_on_a_small_part(tmp_path, capsys):
+def test_fine_tuning_learns_from_a_small_part(tmp_path, capsys):
     splits = read_splits(DATA)
-    for name, size in (('train', 300), ('validation', 40), ('test', 40), ('test_domains', 0)):
+    for name, size in (('train', 480), ('validation', 0), ('test', 60), ('test_domains', 0)):
         write_tasks(splits[name][:size], tmp_path / f'{name}.jsonl')
-    assert main(['data', 'curve', str(tmp_path), '--sizes', '300', '--encoder', 'minilm',
-                 '--fine-tune', 'minilm', '--epochs', '4', '--json', '-']) == 0
+    assert main(['data', 'curve', str(tmp_path), '--sizes', '32', '--encoder', 'minilm',
+                 '--fine-tune', 'minilm', '--epochs', '8', '--json', '-']) == 0
     points = json.loads(capsys.readouterr().out)
-    assert [(point['model'], point['split']) for point in points] == [
-        (model, split) for model in ('linear probe on minilm', 'fine-tuned minilm')
-        for split in ('validation', 'test')]
-    by_model = {point['model']: point['macro_f1'] for point in points
-                if point['split'] == 'validation'}
-    assert by_model['fine-tuned minilm'] > 0.5
+    assert [(point['model'], point['tasks']) for point in points] == [
+        (model, tasks) for model in ('linear probe on minilm', 'fine-tuned minilm')
+        for tasks in (32, 480)]
+    tuned = [point['macro_f1'] for point in points if point['model'] == 'fine-tuned minilm']
+    assert tuned[1] > max(0.5, tuned[0])
