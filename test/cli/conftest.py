@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, 'PYTHONPATH': path, 'PYTHONUNBUFFERED': '1'}
 
 
+def _hear_interrupts() -> None:
+    # A test run in the background of a shell ignores Ctrl-C, and its children would as well.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def spawn(environment):
     """Start the command in a process of its own, with pipes unless told otherwise."""
@@ -57,7 +63,8 @@ def spawn(environment):
         pipes = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.PIPE)
         running.append(subprocess.Popen(
             [sys.executable, '-m', 'skill_predictor', *map(str, argv)],
-            **{'env': {**os.environ, **environment}, **pipes, **options}))
+            **{'env': {**os.environ, **environment}, 'preexec_fn': _hear_interrupts, **pipes,
+               **options}))
         return running[-1]
 
     yield start
