@@ -12,8 +12,7 @@ import numpy as np
 
 from . import base_weights, known_encoders
 from .graph import build_embedding_graph, EMBEDDING
-from .text import clean_text
-from .tokenizer import batch_ids, TaskTokenizer
+from .tokenizer import run_sorted, TaskTokenizer
 
 
 class SentenceEmbedder:
@@ -86,7 +85,7 @@ class SentenceEmbedder:
         texts
             Task descriptions as they were written.
         batch_size
-            Texts per pass, at least 1; they are sorted by length, so that little is padded.
+            Texts per pass, at least 1.
         on_done
             Called with the number of texts done since the last call.
 
@@ -100,13 +99,6 @@ class SentenceEmbedder:
         TextError
             When the predictor would refuse a text.
         """
-        rows = [self._tokenizer.tokenize(clean_text(text)) for text in texts]
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        embeddings = np.empty((len(rows), self.known.architecture.hidden), dtype=np.float32)
-        for start in range(0, len(order), batch_size):
-            batch = order[start:start + batch_size]
-            embeddings[batch] = self._run(
-                *batch_ids([rows[index] for index in batch], self.known.token_ids))
-            if on_done is not None:
-                on_done(len(batch))
-        return embeddings
+        return run_sorted(texts, self._tokenizer, self.known.token_ids,
+                          self.known.architecture.hidden, self._run, batch_size=batch_size,
+                          on_done=on_done)

@@ -6,7 +6,7 @@ other special tokens (``<s>``, ``</s>``, ``<pad>``). So one pass over the text s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from .errors import ModelError, TextError
 from .store import TokenIds
+from .text import clean_text
 
 UNKNOWN = '[UNK]'
 
@@ -102,3 +103,47 @@ def batch_ids(rows: Sequence[Sequence[int]], numbering: TokenIds
         input_ids[index, end] = numbering.end
         attention_mask[index, :end + 1] = 1
     return input_ids, attention_mask
+
+
+def run_sorted(texts: Sequence[str], tokenizer: TaskTokenizer, numbering: TokenIds, width: int,
+               run: Callable[[np.ndarray, np.ndarray], np.ndarray], *, batch_size: int = 32,
+               on_done: Callable[[int], None] | None = None) -> np.ndarray:
+    """Run an encoder over many texts, in batches of similar length, so that little is padded.
+
+    Parameters
+    ----------
+    texts
+        Task descriptions as they were written; cleaned and tokenised as in serving.
+    tokenizer
+        Makes the tokens.
+    numbering
+        How the encoder numbers them.
+    width
+        Numbers per text in what ``run`` returns.
+    run
+        Maps input_ids and attention_mask, int64, shape (batch, tokens), to float32, shape
+        (batch, width).
+    batch_size
+        Texts per run, at least 1.
+    on_done
+        Called with the number of texts done since the last call.
+
+    Returns
+    -------
+    numpy.ndarray, float32, shape (len(texts), width)
+        In the order of ``texts``.
+
+    Raises
+    ------
+    TextError
+        When the predictor would refuse a text.
+    """
+    rows = [tokenizer.tokenize(clean_text(text)) for text in texts]
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+    results = np.empty((len(rows), width), dtype=np.float32)
+    for start in range(0, len(order), batch_size):
+        batch = order[start:start + batch_size]
+        results[batch] = run(*batch_ids([rows[index] for index in batch], numbering))
+        if on_done is not None:
+            on_done(len(batch))
+    return results

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,8 +17,7 @@ from torch import nn
 from ..inference import base_weights
 from ..inference.errors import ModelError
 from ..inference.store import Architecture, TokenIds
-from ..inference.text import clean_text
-from ..inference.tokenizer import batch_ids, TaskTokenizer
+from ..inference.tokenizer import run_sorted, TaskTokenizer
 from ..inference.known_encoders import KnownEncoder
 
 # What the graph leaves out as well: the pooler is not used, positions are counted, not stored.
@@ -119,7 +119,7 @@ def embed(texts: Sequence[str], encoder: nn.Module, tokenizer: TaskTokenizer,
     token_ids
         How this encoder numbers them.
     batch_size
-        Texts per pass, at least 1; they are sorted by length, so that little is padded.
+        Texts per pass, at least 1.
     on_done
         Called with the number of texts done since the last call.
 
@@ -133,16 +133,8 @@ def embed(texts: Sequence[str], encoder: nn.Module, tokenizer: TaskTokenizer,
     TextError
         When the predictor would refuse a text.
     """
-    rows = [tokenizer.tokenize(clean_text(text)) for text in texts]
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    embeddings = np.empty((len(rows), encoder.config.hidden_size), dtype=np.float32)
-    for start in range(0, len(order), batch_size):
-        batch = order[start:start + batch_size]
-        ids, mask = batch_ids([rows[index] for index in batch], token_ids)
-        embeddings[batch] = mean_pooled(encoder, ids, mask)
-        if on_done is not None:
-            on_done(len(batch))
-    return embeddings
+    return run_sorted(texts, tokenizer, token_ids, encoder.config.hidden_size,
+                      partial(mean_pooled, encoder), batch_size=batch_size, on_done=on_done)
 
 
 def mean_pooled(encoder: nn.Module, input_ids: np.ndarray,

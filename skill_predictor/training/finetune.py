@@ -16,7 +16,7 @@ from torch import nn
 
 from ..inference.store import TokenIds
 from ..inference.text import clean_text
-from ..inference.tokenizer import batch_ids, TaskTokenizer
+from ..inference.tokenizer import batch_ids, run_sorted, TaskTokenizer
 from ..taxonomy import NUM_SKILLS
 
 
@@ -77,10 +77,11 @@ class SkillClassifier(nn.Module):
             nn.Dropout(recipe.dropout), nn.Linear(hidden, width), nn.GELU(),
             nn.Dropout(recipe.dropout), nn.Linear(width, NUM_SKILLS))
 
-    def forward(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Logits, float32, shape (len(rows), 6), of tokenised texts."""
-        ids, mask = (torch.from_numpy(array) for array in batch_ids(rows, self.token_ids))
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    def forward(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> torch.Tensor:
+        """Logits, float32, shape (texts, 6), of what :func:`batch_ids` returns."""
+        mask = torch.from_numpy(attention_mask)
+        hidden = self.encoder(input_ids=torch.from_numpy(input_ids),
+                              attention_mask=mask).last_hidden_state
         weight = mask.unsqueeze(-1).to(hidden.dtype)
         return self.head((hidden * weight).sum(1) / weight.sum(1))
 
@@ -129,7 +130,7 @@ def fine_tune(encoder: nn.Module, token_ids: TokenIds, tokenizer: TaskTokenizer,
             for batch in _batches(rows, recipe.batch_size):
                 optimiser.zero_grad()
                 loss = nn.functional.binary_cross_entropy_with_logits(
-                    model([rows[index] for index in batch]), wanted[batch])
+                    model(*batch_ids([rows[index] for index in batch], token_ids)), wanted[batch])
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), recipe.max_gradient)
                 optimiser.step()
@@ -142,14 +143,10 @@ def fine_tune(encoder: nn.Module, token_ids: TokenIds, tokenizer: TaskTokenizer,
 def predict(model: SkillClassifier, tokenizer: TaskTokenizer, texts: Sequence[str],
             batch_size: int = 64) -> np.ndarray:
     """Skill probabilities, float32 in 0..1, shape (len(texts), 6)."""
-    rows = [tokenizer.tokenize(clean_text(text)) for text in texts]
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    probabilities = np.empty((len(rows), NUM_SKILLS), dtype=np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(order), batch_size):
-            batch = order[start:start + batch_size]
-            probabilities[batch] = torch.sigmoid(model([rows[index] for index in batch])).numpy()
-    return probabilities
+    def run(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return torch.sigmoid(model(input_ids, attention_mask)).numpy()
+    return run_sorted(texts, tokenizer, model.token_ids, NUM_SKILLS, run, batch_size=batch_size)
 
 
 def _rate(step: int, steps: int, warm_up: float) -> float:

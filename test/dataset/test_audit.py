@@ -116,7 +116,8 @@ GOOD = '{"id": "a", "why": "sample", "first": [], "second": []}'
 
 
 @pytest.mark.parametrize('line, said', [
-    ('x', 'Expecting'), ('{}', "lacks 'why'"), ('[]', 'indices'), (f'{GOOD}\n{GOOD}', 'already'),
+    ('x', 'Expecting'), ('{}', "lacks 'id'"), ('{"id": "w1"}', "lacks 'why'"),
+    ('[]', 'no JSON object'), (f'{GOOD}\n{GOOD}', 'already'),
     (GOOD.replace('sample', 'fun'), '"why" is'), (GOOD.replace('[]', '["x"]', 1), "skill 'x'"),
     (GOOD.replace('}', ', "rule": 99}'), '"rule" is 99'), (GOOD.replace('[]', '3', 1), 'not 3')])
 def test_bad_audit_line_is_named(tmp_path, line, said):

@@ -7,11 +7,12 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from .. import output, UsageError
+from ...dataset import journal
 from ...dataset.records import RecordError, TaskRecord, write_tasks
 from .options import (add_chat_options, add_encoder_options, add_guide_option, chat_model, embedder,
                       fraction, positive, read_all, read_guide)
@@ -127,7 +128,7 @@ def _select(args: argparse.Namespace) -> int:
     from ...dataset.audit.records import read_audit
     from ...dataset.audit.selection import select
     tasks = read_all(args.tasks)
-    doubted = [entry['id'] for entry in _entries(args.doubts)] if args.doubts else []
+    doubted = list(journal.read(args.doubts, dict, 'doubt')) if args.doubts else []
     done = [entry.id for entry in read_audit(args.audit)] if args.audit else []
     chosen = select(tasks, fraction=args.fraction, seed=args.seed, doubted=doubted, done=done,
                     everything=args.all)
@@ -151,7 +152,7 @@ def _add_relabel(step: argparse.ArgumentParser) -> None:
 
 def _relabel(args: argparse.Namespace) -> int:
     from ...dataset.audit.relabel import relabel
-    texts = {entry['id']: entry['text'] for entry in _entries(args.queue)}
+    texts = journal.read(args.queue, lambda entry: entry['text'], 'line of a queue')
     guide = read_guide(args.guide)
 
     def say(done: int, total: int) -> None:
@@ -182,7 +183,7 @@ def _compare(args: argparse.Namespace) -> int:
     from ...dataset.audit.records import read_audit, write_audit
     from ...dataset.audit.relabel import read_answers
     tasks = read_all(args.tasks)
-    why = {entry['id']: entry.get('why', 'sample') for entry in _entries(args.queue)}
+    why = journal.read(args.queue, lambda entry: entry.get('why', 'sample'), 'line of a queue')
     known = read_audit(args.audit) if Path(args.audit).exists() else []
     try:
         new = compare(tasks, why, read_answers(args.answers), args.annotator)
@@ -239,29 +240,12 @@ def _changed(before: Sequence[TaskRecord], after: Sequence[TaskRecord]) -> int:
 def _decisions(path: str) -> dict[str, Decision]:
     from ...dataset.audit.adjudication import Decision
     from ...taxonomy import ordered
-    decisions = {}
-    for number, entry in enumerate(_entries(path), 1):
+
+    def parse(entry: Mapping[str, Any]) -> Decision | None:
         final = entry.get('final')
         if final is None:
-            continue  # not decided yet
-        try:
-            label = None if final == 'drop' else ordered(final)
-            decisions[entry['id']] = Decision(label, int(entry.get('rule', 0)),
-                                              str(entry.get('reason', '')))
-        except (TypeError, ValueError) as error:
-            raise RecordError(f'no decision: {error}', path, number) from error
-    return decisions
-
-
-def _entries(path: str) -> list[dict[str, Any]]:
-    """JSON objects with an id, one per line."""
-    entries = []
-    for number, line in enumerate(Path(path).read_text(encoding='utf-8').splitlines(), 1):
-        if line.strip():
-            try:
-                entry = json.loads(line)
-                entry['id']
-            except (ValueError, TypeError, KeyError) as error:
-                raise RecordError('is no JSON object with an "id"', path, number) from error
-            entries.append(entry)
-    return entries
+            return None  # not decided yet
+        return Decision(None if final == 'drop' else ordered(final), int(entry.get('rule', 0)),
+                        str(entry.get('reason', '')))
+    decided = journal.read(path, parse, 'decision')
+    return {task: decision for task, decision in decided.items() if decision is not None}

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...taxonomy import ordered, UnknownSkillError
-from ..records import RecordError
+from .. import journal
 
 REASONS = ('boundary', 'sample', 'doubt', 'rest')
 """Why a task was labelled again: it tests a boundary, it was drawn, a model doubts its label, or
@@ -88,28 +88,10 @@ def read_audit(path: str | os.PathLike) -> list[AuditEntry]:
     RecordError
         When the file cannot be read, a line is no audit entry, or a task is in it twice.
     """
-    entries: list[AuditEntry] = []
-    seen: set[str] = set()
-    try:
-        lines = Path(path).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f'cannot be read: {error}', os.fspath(path)) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = _parse(json.loads(line))
-            if entry.id in seen:
-                raise ValueError(f'the task {entry.id!r} is in this file already')
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f'lacks {error}' if isinstance(error, KeyError) else str(error)
-            raise RecordError(reason, os.fspath(path), number) from error
-        seen.add(entry.id)
-        entries.append(entry)
-    return entries
+    return list(journal.read(path, _parse, 'audit entry').values())
 
 
-def _parse(entry: dict[str, Any]) -> AuditEntry:
+def _parse(entry: Mapping[str, Any]) -> AuditEntry:
     if entry['why'] not in REASONS:
         raise ValueError(f'"why" is {entry["why"]!r}, not one of {", ".join(REASONS)}')
     rule = entry.get('rule', 0)

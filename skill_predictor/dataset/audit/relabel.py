@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from ...taxonomy import ordered, SKILLS, UnknownSkillError
 from .. import journal
 from ..chat import AnswerError, ChatModel, json_list
 from ..jobs import run_jobs
-from ..records import RecordError
 
 PER_REQUEST = 20
 """Tasks labelled in one answer."""
@@ -51,24 +49,8 @@ def read_answers(path: str | os.PathLike) -> dict[str, tuple[str, ...]]:
     RecordError
         When the file cannot be read, or a line is no such object or repeats an id.
     """
-    answers: dict[str, tuple[str, ...]] = {}
-    try:
-        lines = Path(path).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f'cannot be read: {error}', os.fspath(path)) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            task, label = str(entry['id']), ordered(entry['label'])
-            if task in answers:
-                raise ValueError(f'the task {task!r} is labelled in this file already')
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f'is no answer such as {{"id": "w01-007", "label": ["wheels"]}} '
-                              f'({error})', os.fspath(path), number) from error
-        answers[task] = label
-    return answers
+    return journal.read(path, lambda entry: ordered(entry['label']),
+                        'answer such as {"id": "w01-007", "label": ["wheels"]}')
 
 
 async def relabel(model: ChatModel, guide: str, texts: Mapping[str, str],
