@@ -13,6 +13,7 @@ from .records import TaskRecord
 from .statistics import Statistics, words
 
 _COLOURS = ('#33658a', '#f6ae2d', '#86bbd8', '#758e4f', '#f26419')
+_STYLES = ('-', '--', ':')
 _WIDTH = 8.0
 _MANY = 60
 """Beyond so many bars they are drawn smaller."""
@@ -67,9 +68,11 @@ def draw_curve(path: str | os.PathLike, curves: Mapping[str, Mapping[int, float]
         Of the picture.
     """
     figure, axes = _figure(4.5)
-    for (name, points), colour in zip(curves.items(), _COLOURS):
+    for index, (name, points) in enumerate(curves.items()):
         sizes = sorted(points)
-        axes.plot(sizes, [points[size] for size in sizes], 'o-', color=colour, label=name)
+        axes.plot(sizes, [points[size] for size in sizes], marker='o',
+                  color=_COLOURS[index % len(_COLOURS)],
+                  linestyle=_STYLES[index // len(_COLOURS) % len(_STYLES)], label=name)
     sizes = sorted({size for points in curves.values() for size in points})
     axes.set_xscale('log', base=2)
     axes.set_xticks(sizes, [f'{size:,}' for size in sizes])

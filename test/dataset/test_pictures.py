@@ -47,3 +47,13 @@ def test_same_data_same_file(tmp_path, splits):
 def test_learning_curve_is_drawn(tmp_path):
     draw_curve(tmp_path / 'curve.png', {'probe': {1000: 0.3, 2000: 0.5}, 'tuned': {2000: 0.9}}, 'T')
     assert size(tmp_path / 'curve.png') == (800, 450)
+
+
+def test_no_curve_is_left_out(tmp_path):
+    curves = {f'{name}': {1000: 0.1 * name, 2000: 0.1 * name} for name in range(9)}
+    seen = set()
+    for count in range(4, 10):
+        path = tmp_path / f'{count}.png'
+        draw_curve(path, dict(list(curves.items())[:count]), 'T')
+        seen.add(path.read_bytes())
+    assert len(seen) == 6
