@@ -18,7 +18,7 @@ from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
-COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'data', 'train-heads')
+COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'data', 'train', 'train-heads')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\

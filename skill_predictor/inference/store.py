@@ -6,7 +6,8 @@
         config.json            taxonomy, thresholds, encoders; every other file by its sha256
         vocab.txt              WordPiece vocabulary that all encoders share
         mpnet.safetensors      what was trained: head (``head.*``), and changes to the encoder
-        minilm.safetensors     (tensors named as in the base, added to it)
+        minilm.safetensors     (tensors named as in the base, added to it; ``<name>.lora_A`` and
+                               ``<name>.lora_B`` are low-rank factors of such a tensor)
         README.md              the model card
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,10 +100,48 @@ class ReleasedModel:
         return f'{self.name}+{self.sha256[:12]}'
 
     def tuned_weights(self, encoder: EncoderConfig) -> dict[str, np.ndarray]:
-        """What was trained for ``encoder``, as float32 arrays by name."""
+        """What was trained for ``encoder``, as float32 arrays by name.
+
+        Raises
+        ------
+        ModelError
+            When low-rank factors do not fit each other.
+        """
         from safetensors.numpy import load_file
         tensors = load_file(str(self.path / encoder.tuned_file))
-        return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        return multiplied({name: tensor.astype(np.float32) for name, tensor in tensors.items()},
+                          encoder.tuned_file)
+
+
+FACTOR_A, FACTOR_B = '.lora_A', '.lora_B'
+"""Ends of the names of the two low-rank factors of a change."""
+
+
+def multiplied(tuned: Mapping[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
+    """Trained tensors with each pair of low-rank factors replaced by its product.
+
+    Parameters
+    ----------
+    tuned
+        Tensors by name; ``<name>.lora_A``, shape (rank, in), and ``<name>.lora_B``, shape
+        (out, rank), stand for the change B A of ``<name>`` (Hu et al. 2022).
+    source
+        Name of their file, for the error.
+
+    Raises
+    ------
+    ModelError
+        When a factor lacks the other, or they do not fit each other.
+    """
+    plain = {name: tensor for name, tensor in tuned.items()
+             if not name.endswith((FACTOR_A, FACTOR_B))}
+    for name in sorted({name.rpartition('.')[0] for name in tuned.keys() - plain.keys()}):
+        try:
+            product = tuned[name + FACTOR_B] @ tuned[name + FACTOR_A]
+        except (KeyError, ValueError) as error:
+            raise ModelError(f'{source}: the two factors of {name} do not fit: {error}') from error
+        plain[name] = plain[name] + product if name in plain else product
+    return plain
 
 
 def sha256_file(path: Path) -> str:

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,20 @@ _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """A published encoder and the head that was fitted to it."""
+    """A published encoder, the head that was fitted to it, and what training changed in it.
+
+    Attributes
+    ----------
+    changes : mapping of str to numpy.ndarray, float32
+        See :func:`skill_predictor.training.trainable.changes`; empty: the encoder is as published.
+    unfrozen : tuple of str
+        The changed parts, in words.
+    """
 
     known: KnownEncoder
     head: Head
+    changes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unfrozen: tuple[str, ...] = ()
 
 
 def check_target(folder: str | os.PathLike, name: str, overwrite: bool = False) -> None:
@@ -142,7 +152,7 @@ def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
     known, head = encoder.known, encoder.head
     path = folder / f'{known.name}.safetensors'
     # Not save_file: that hides the file from everybody but its owner.
-    path.write_bytes(save(_tensors(known.name, head)))
+    path.write_bytes(save(_tensors(known.name, encoder)))
     return {
         'name': known.name,
         'base': asdict(known.base),
@@ -150,21 +160,25 @@ def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
         'token_ids': asdict(known.token_ids),
         'pooling': 'mean',
         'head_layers': list(head.widths),
-        'unfrozen': [],
+        'unfrozen': list(encoder.unfrozen),
         'tuned': {'file': path.name, 'sha256': sha256_file(path)}}
 
 
-def _tensors(name: str, head: Head) -> dict[str, np.ndarray]:
-    tensors = {}
-    for index, (weight, bias) in enumerate(zip(head.weights, head.biases)):
-        for kind, values in (('weight', weight), ('bias', bias)):
-            with np.errstate(over='ignore'):
-                half = np.ascontiguousarray(values, dtype=np.float16)
-            if not np.isfinite(half).all():
-                raise ModelError(f'encoder {name}: head.{index}.{kind} is not finite in half '
-                                 'precision; train with a lower learning rate')
-            tensors[f'head.{index}.{kind}'] = half
-    return tensors
+def _tensors(name: str, encoder: TrainedEncoder) -> dict[str, np.ndarray]:
+    tensors = dict(encoder.changes)
+    for index, (weight, bias) in enumerate(zip(encoder.head.weights, encoder.head.biases)):
+        tensors[f'head.{index}.weight'] = weight
+        tensors[f'head.{index}.bias'] = bias
+    return {part: _half(values, f'encoder {name}: {part}') for part, values in tensors.items()}
+
+
+def _half(values: np.ndarray, what: str) -> np.ndarray:
+    with np.errstate(over='ignore'):
+        half = np.ascontiguousarray(values, dtype=np.float16)
+    if not np.isfinite(half).all():
+        raise ModelError(f'{what} is not finite in half precision; train with a lower learning '
+                         'rate')
+    return half
 
 
 def _put_in_place(draft: Path, folder: Path, replaced: Path) -> None:

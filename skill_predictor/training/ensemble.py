@@ -1,0 +1,100 @@
+"""From finished runs to a released model: calibration, figures, the folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..evaluation.metrics import Scores
+from ..inference import known_encoders
+from ..inference.store import ReleasedModel
+from .calibration import cooled, fit_temperature, scaled
+from .examples import Examples
+from .figures import measure_all
+from .model_card import model_card
+from .release import TrainedEncoder, write_release
+from .runs import Run
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Runs whose probabilities are averaged.
+
+    Attributes
+    ----------
+    runs : sequence of Run
+    temperatures : mapping of str to float
+        By encoder, chosen on validation.
+    """
+
+    runs: Sequence[Run]
+    temperatures: Mapping[str, float]
+
+    def predictions(self, split: str) -> dict[str, np.ndarray]:
+        """Calibrated probabilities of a split's tasks by encoder, float32, shape (tasks, 6)."""
+        return {run.recipe.encoder: scaled(run.predictions[split],
+                                           self.temperatures[run.recipe.encoder])
+                for run in self.runs}
+
+    def encoders(self) -> list[TrainedEncoder]:
+        """What is released: the temperatures are in the heads."""
+        return [replace(run.encoder, head=cooled(run.encoder.head,
+                                                 self.temperatures[run.recipe.encoder]))
+                for run in self.runs]
+
+
+def calibrate(runs: Sequence[Run], validation: Examples) -> Ensemble:
+    """Put runs together, each with the temperature that suits the validation tasks best."""
+    return Ensemble(runs, {
+        run.recipe.encoder: fit_temperature(run.predictions['validation'], validation.targets)
+        for run in runs})
+
+
+def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, dict[str, Scores]]:
+    """Scores by split, of each encoder and of the ensemble, at the default threshold."""
+    return {split: measure_all(ensemble.predictions(split), part.targets)
+            for split, part in examples.items() if split in ensemble.runs[0].predictions}
+
+
+def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
+                 examples: Mapping[str, Examples], *, command: str,
+                 encoders_folder: str | os.PathLike | None = None, offline: bool = False,
+                 overwrite: bool = False) -> tuple[ReleasedModel, dict[str, dict[str, Scores]]]:
+    """Write a model folder from runs.
+
+    Parameters
+    ----------
+    runs
+        One per encoder, in the order of the model.
+    folder, name, overwrite
+        See :func:`skill_predictor.training.release.write_release`.
+    examples
+        The splits that the runs have predicted; ``validation`` among them.
+    command
+        What makes the model again, for its card.
+    encoders_folder, offline
+        See :func:`skill_predictor.inference.base_weights.resolve`.
+
+    Returns
+    -------
+    model : ReleasedModel
+    figures : dict of dict of Scores
+        By split and encoder, see :func:`measure`.
+
+    Raises
+    ------
+    ModelError
+        See :func:`skill_predictor.training.release.write_release`.
+    """
+    ensemble = calibrate(runs, examples['validation'])
+    figures = measure(ensemble, examples)
+    card = model_card(name, runs, ensemble.temperatures, {
+        split: len(part) for split, part in examples.items()}, figures, command)
+    model = write_release(
+        folder, name, ensemble.encoders(),
+        known_encoders.find_vocabulary(folder=encoders_folder, offline=offline), card, max_tokens=known_encoders.MAX_TOKENS,
+        overwrite=overwrite)
+    return model, figures

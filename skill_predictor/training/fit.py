@@ -1,0 +1,249 @@
+"""Training one encoder with its head: binary cross-entropy, AdamW, the best epoch by validation.
+
+The loop is transformers' Trainer: it resumes from checkpoints, uses bfloat16 where the GPU has it, and
+spreads over several GPUs under ``accelerate launch``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import (EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback,
+                          TrainingArguments)
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from ..evaluation.metrics import score
+from ..inference.known_encoders import KnownEncoder
+from ..inference.tokenizer import run_sorted, TaskTokenizer
+from ..taxonomy import DEFAULT_THRESHOLD, NUM_SKILLS
+from .callbacks import Lines, Log
+from .examples import Collate, Examples, LengthBatches, Tasks
+from .heads import Head, positive_weights
+from .network import SkillClassifier
+from .recipe import Recipe
+from .trainable import changes, layer_of, prepare
+
+
+class TrainedClassifier:
+    """A trained encoder with its head.
+
+    Attributes
+    ----------
+    network : SkillClassifier
+        In evaluation mode.
+    history : list of dict
+        What was measured after each epoch; empty without validation.
+    seconds : float
+        Duration of the training, of this run of it.
+    """
+
+    def __init__(self, network: SkillClassifier, known: KnownEncoder, recipe: Recipe,
+                 tokenizer: TaskTokenizer, published: dict[str, np.ndarray],
+                 history: list[dict], seconds: float) -> None:
+        self.network = network.eval()
+        self.known = known
+        self.history = history
+        self.seconds = seconds
+        self._recipe = recipe
+        self._tokenizer = tokenizer
+        self._published = published
+
+    def predict(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """Skill probabilities, float32 in 0..1, shape (len(texts), 6).
+
+        Raises
+        ------
+        TextError
+            When the predictor would refuse a text.
+        """
+        device = next(self.network.parameters()).device
+
+        def run(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                logits = self.network(torch.from_numpy(input_ids).to(device),
+                                      torch.from_numpy(attention_mask).to(device))
+            return torch.sigmoid(logits.float()).cpu().numpy()
+        return run_sorted(texts, self._tokenizer, self.known.token_ids, NUM_SKILLS, run,
+                          batch_size=batch_size)
+
+    def head(self) -> Head:
+        """The head's weights."""
+        return Head(tuple(_array(layer.weight) for layer in self.network.layers),
+                    tuple(_array(layer.bias) for layer in self.network.layers))
+
+    def changes(self) -> dict[str, np.ndarray]:
+        """See :func:`skill_predictor.training.trainable.changes`."""
+        return changes(self.network.encoder, self._recipe, self._published)
+
+
+def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recipe: Recipe,
+        train: Examples, validation: Examples | None = None, *,
+        folder: str | os.PathLike | None = None, seed: int = 0,
+        distractors: Sequence[str] = (),
+        say: Callable[[str], None] | None = None) -> TrainedClassifier:
+    """Train an encoder and a new head.
+
+    Parameters
+    ----------
+    encoder
+        From :func:`skill_predictor.training.encoders.load_encoder`; it is changed.
+    known
+        Which encoder it is.
+    tokenizer
+        Makes the tokens.
+    recipe
+        How to train.
+    train
+        What to fit.
+    validation
+        What the best epoch is chosen by; ``None``: the last one is taken.
+    folder
+        Where checkpoints and ``log.csv`` are written, and from where an interrupted training goes
+        on; ``None``: nothing is kept.
+    seed
+        Start of all random numbers.
+    distractors
+        Sentences that ask for nothing, for recipes with ``distractor``.
+    say
+        Called with a line now and then; ``None``: a progress bar.
+
+    Raises
+    ------
+    TextError
+        When the predictor would refuse a text.
+    ValueError
+        When the recipe wants distractors and there are none.
+    OSError
+        When the folder cannot be written.
+    """
+    if recipe.distractor and not distractors:
+        raise ValueError('the recipe adds distracting sentences, but none were given')
+    torch.manual_seed(seed)
+    published = prepare(encoder, recipe)
+    network = SkillClassifier(encoder, recipe)
+    tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors)
+    groups = train.groups if recipe.pairs_together else None
+    callbacks: list[TrainerCallback] = [Lines(known.name, len(train), say)] if say else []
+    if folder is not None:
+        callbacks.append(Log(Path(folder) / 'log.csv'))
+    if validation is not None and recipe.patience:
+        callbacks.append(EarlyStoppingCallback(recipe.patience))
+    scratch = tempfile.TemporaryDirectory()  # the trainer wants a folder, whatever it is told
+    trainer = _SkillTrainer(
+        model=network, args=_arguments(recipe, folder, scratch.name, seed, validation is not None),
+        data_collator=Collate(known.token_ids), train_dataset=tasks,
+        eval_dataset=None if validation is None else Tasks(
+            validation.texts, validation.targets, tokenizer),
+        compute_metrics=_metrics, callbacks=callbacks)
+    trainer.remove_callback(PrinterCallback)
+    if say:
+        trainer.remove_callback(ProgressCallback)
+    trainer.recipe = recipe
+    trainer.batches = LengthBatches([len(row) for row in tasks.rows], recipe.batch_size, seed,
+                                    groups)
+    trainer.positive = torch.from_numpy(positive_weights(
+        np.asarray(train.targets, dtype=np.float64), recipe.max_positive_weight))
+    started = time.monotonic()
+    last = get_last_checkpoint(_checkpoints(folder)) if folder is not None else None
+    with scratch:
+        trainer.train(resume_from_checkpoint=last)
+    history = [entry for entry in trainer.state.log_history if 'eval_exact_match' in entry]
+    return TrainedClassifier(network.float(), known, recipe, tokenizer, published, history,
+                             time.monotonic() - started)
+
+
+class _SkillTrainer(Trainer):
+    """transformers' Trainer with our loss, batches and learning rates."""
+
+    recipe: Recipe
+    batches: LengthBatches
+    positive: torch.Tensor
+
+    def get_train_dataloader(self):
+        from torch.utils.data import DataLoader
+        return self.accelerator.prepare(DataLoader(
+            self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator))
+
+    def create_optimizer(self, model=None):
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(
+                _rates(self.model, self.recipe), weight_decay=self.recipe.weight_decay)
+        return self.optimizer
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels = inputs['labels']
+        reads = {name: value for name, value in inputs.items() if name != 'labels'}
+        logits = model(**reads)
+        loss = self._cross_entropy(logits, labels)
+        if self.recipe.consistency and model.training:
+            again = model(**reads)
+            loss = (loss + self._cross_entropy(again, labels)) / 2
+            loss = loss + self.recipe.consistency * _divergence(logits, again)
+        return (loss, {'logits': logits}) if return_outputs else loss
+
+    def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        targets = labels + self.recipe.label_smoothing * (0.5 - labels)
+        return nn.functional.binary_cross_entropy_with_logits(
+            logits.float(), targets, pos_weight=self.positive.to(logits.device))
+
+
+def _divergence(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Mean of the two Kullback-Leibler divergences of independent yes-no answers."""
+    p, q = torch.sigmoid(first.float()), torch.sigmoid(second.float())
+    return ((p - q) * (first.float() - second.float())).mean() / 2
+
+
+def _rates(network: SkillClassifier, recipe: Recipe) -> list[dict]:
+    """A group of parameters for each learning rate and kind of decay."""
+    count = network.encoder.config.num_hidden_layers
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = recipe.head_rate
+        if name.startswith('encoder.'):
+            rate = recipe.encoder_rate * recipe.layer_decay ** (count - 1 - layer_of(name))
+        groups.setdefault((rate, parameter.ndim > 1), []).append(parameter)
+    return [{'params': members, 'lr': rate} if decays else
+            {'params': members, 'lr': rate, 'weight_decay': 0.0}
+            for (rate, decays), members in groups.items()]
+
+
+def _arguments(recipe: Recipe, folder: str | os.PathLike | None, scratch: str, seed: int,
+               validates: bool) -> TrainingArguments:
+    keeps = folder is not None
+    gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=_checkpoints(folder) if keeps else scratch,
+        num_train_epochs=recipe.epochs, per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=64, warmup_steps=recipe.warm_up, lr_scheduler_type='linear',
+        max_grad_norm=recipe.max_gradient, seed=seed, data_seed=seed, bf16=gpu,
+        eval_strategy='epoch' if validates else 'no', save_strategy='epoch' if keeps else 'no',
+        save_total_limit=1, load_best_model_at_end=keeps and validates,
+        metric_for_best_model='exact_match' if validates else None, greater_is_better=True,
+        logging_steps=10, report_to='none', remove_unused_columns=False, label_names=['labels'],
+        dataloader_pin_memory=gpu)
+
+
+def _checkpoints(folder: str | os.PathLike) -> str:
+    path = Path(folder) / 'checkpoints'
+    path.mkdir(parents=True, exist_ok=True)
+    return str(path)
+
+
+def _metrics(found: EvalPrediction) -> dict[str, float]:
+    scores = score(found.label_ids >= DEFAULT_THRESHOLD, found.predictions >= 0.0)
+    return {'exact_match': scores.exact_match, 'macro_f1': scores.macro_f1,
+            'hamming_loss': scores.hamming_loss}
+
+
+def _array(parameter: torch.Tensor) -> np.ndarray:
+    return parameter.detach().to('cpu', torch.float32).numpy().copy()

@@ -1,0 +1,78 @@
+"""An encoder with its head, as it is trained."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..taxonomy import NUM_SKILLS
+from .recipe import Recipe
+
+
+class SkillClassifier(nn.Module):
+    """Encoder, pooling and head: token ids to one logit per skill.
+
+    Parameters
+    ----------
+    encoder
+        From :func:`skill_predictor.training.encoders.load_encoder`; it is trained in place.
+    recipe
+        Shape of pooling and head, dropout.
+    """
+
+    def __init__(self, encoder: nn.Module, recipe: Recipe) -> None:
+        super().__init__()
+        hidden = encoder.config.hidden_size
+        self.encoder = encoder
+        for module in encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = recipe.dropout
+        self.pool = SkillAttention(hidden) if recipe.pooling == 'attention' else None
+        widths = (hidden, *recipe.head_layers, NUM_SKILLS)
+        self.layers = nn.ModuleList(
+            nn.Linear(inner, outer) for inner, outer in zip(widths, widths[1:]))
+        self.head_dropout = nn.Dropout(recipe.head_dropout)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits, float32, shape (texts, 6).
+
+        Parameters
+        ----------
+        input_ids, attention_mask
+            int64, shape (texts, tokens), from :func:`skill_predictor.inference.tokenizer.batch_ids`.
+        """
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+        hidden = hidden.last_hidden_state
+        if self.pool is None:
+            return self.head(mean_pool(hidden, attention_mask))
+        # Each skill reads its own mean: of the six outputs for it, its own counts.
+        return self.head(self.pool(hidden, attention_mask)).diagonal(dim1=1, dim2=2)
+
+    def head(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Logits of pooled hidden states; the last dimension changes from hidden to 6."""
+        for index, layer in enumerate(self.layers):
+            if index:
+                pooled = nn.functional.gelu(pooled)
+            pooled = layer(self.head_dropout(pooled))
+        return pooled
+
+
+class SkillAttention(nn.Module):
+    """A weighted mean of the tokens for every skill; the weights are a softmax of learnt scores."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        # At the start all scores are 0: the mean.
+        self.query = nn.Parameter(torch.zeros(NUM_SKILLS, hidden))
+
+    def forward(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Pooled states, shape (texts, 6, hidden)."""
+        scores = hidden @ self.query.T
+        scores = scores.masked_fill(attention_mask.unsqueeze(-1) == 0, -1e4)
+        return torch.softmax(scores, dim=1).transpose(1, 2) @ hidden
+
+
+def mean_pool(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Mean of the hidden states of the tokens that are not padding, shape (texts, hidden)."""
+    weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1)

@@ -1,0 +1,49 @@
+"""Intervals and tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skill_predictor.evaluation.significance import (bootstrap, exact_match, macro_f1, mcnemar)
+
+RNG = np.random.default_rng(0)
+
+
+def test_interval_of_a_share_is_the_binomial_one():
+    labels = np.ones((400, 6), dtype=bool)
+    predicted = labels.copy()
+    predicted[:40, 0] = False
+    found = bootstrap(labels, predicted, exact_match)
+    assert found.value == pytest.approx(0.9)
+    # 1.96 standard errors of a share of 0.9 among 400
+    assert found.low == pytest.approx(0.9 - 0.0294, abs=0.004)
+    assert found.high == pytest.approx(0.9 + 0.0294, abs=0.004)
+    assert str(found).startswith('0.900 (0.8')
+    assert bootstrap(labels, predicted, exact_match) == found
+
+
+def test_macro_f1_agrees_with_scikit_learn():
+    metrics = pytest.importorskip('sklearn.metrics')
+    labels, predicted = RNG.random((50, 6)) < 0.4, RNG.random((50, 6)) < 0.5
+    labels[:, 3] = predicted[:, 3] = False
+    assert macro_f1(labels, predicted) == pytest.approx(
+        metrics.f1_score(labels, predicted, average='macro', zero_division=0))
+
+
+def test_mcnemar_counts_what_one_alone_has_right():
+    pytest.importorskip('scipy')
+    first = np.array([True] * 10 + [False] * 2 + [True] * 50 + [False] * 5)
+    second = np.array([False] * 10 + [True] * 2 + [True] * 50 + [False] * 5)
+    found = mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (10, 2)
+    # Two-sided binomial test of 10 in 12: 2 (1 + 12 + 66) / 4096
+    assert found.p_value == pytest.approx(2 * 79 / 4096)
+    assert mcnemar(first, first).p_value == 1.0
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match='0 labels'):
+        bootstrap(np.zeros((0, 6)), np.zeros((0, 6)), exact_match)
+    with pytest.raises(ValueError, match='cannot be compared'):
+        mcnemar(np.ones(3), np.ones(4))

@@ -1,0 +1,160 @@
+"""Training: it learns, repeats itself, goes on after a stop, and says what it changed."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from skill_predictor.inference.base_weights import BaseWeights  # noqa: E402
+from skill_predictor.inference.known_encoders import KnownEncoder  # noqa: E402
+from skill_predictor.inference.store import multiplied  # noqa: E402
+from skill_predictor.inference.tokenizer import TaskTokenizer  # noqa: E402
+from skill_predictor.training import fit as fitting  # noqa: E402
+from skill_predictor.training.examples import Examples  # noqa: E402
+from skill_predictor.training.fit import fit  # noqa: E402
+from skill_predictor.training.recipe import Recipe  # noqa: E402
+from skill_predictor.training.trainable import prepare  # noqa: E402
+
+FAST = {'encoder': 'minilm', 'trained_layers': 2, 'head_layers': (16,), 'batch_size': 8,
+        'encoder_rate': 3e-3, 'head_rate': 1e-2, 'dropout': 0.0, 'head_dropout': 0.0}
+
+
+@pytest.fixture(scope='module')
+def examples():
+    """Texts of letters; the third skill is required when an a is there, the others never."""
+    rng = np.random.default_rng(0)
+    texts = [' '.join(rng.choice(list('abcdefgh'), size=rng.integers(2, 6))) for _ in range(96)]
+    targets = np.zeros((96, 6), dtype=np.float32)
+    targets[:, 2] = ['a' in text.split() for text in texts]
+    return Examples(texts, targets)
+
+
+def train(tiny, vocabulary, examples, recipe, validation=None, **options):
+    known = KnownEncoder('minilm', BaseWeights('tiny/bert', 'r', 'f', ''), tiny.architecture,
+                         tiny.token_ids)
+    return fit(copy.deepcopy(tiny.module), known, TaskTokenizer(vocabulary, 120), recipe, examples,
+               validation, **{'say': lambda line: None, **options})
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'adapter_rank': 4}, {'pooling': 'attention'}, {'consistency': 0.5, 'dropout': 0.1}],
+    ids=lambda changes: next(iter(changes), 'layers'))
+def test_it_learns_and_repeats_itself(tiny_encoder, vocabulary, examples, changes):
+    recipe = Recipe(**{**FAST, 'epochs': 15, **changes})
+    found = [train(tiny_encoder, vocabulary, examples, recipe, seed=3).predict(examples.texts)
+             for _ in range(2)]
+    assert ((found[0] >= 0.5) == examples.targets).mean() > 0.98
+    np.testing.assert_array_equal(found[0], found[1])
+    other = train(tiny_encoder, vocabulary, examples, recipe, seed=4).predict(examples.texts)
+    assert np.abs(other - found[0]).max() > 1e-4
+
+
+def test_prediction_does_not_depend_on_the_batch(tiny_encoder, vocabulary, examples):
+    model = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=1))
+    np.testing.assert_allclose(model.predict(examples.texts, 1), model.predict(examples.texts, 64),
+                               atol=1e-6)
+
+
+@pytest.mark.parametrize('rank', [0, 4])
+@pytest.mark.parametrize('layers', [0, 1, 2])
+def test_what_changed_makes_the_published_encoder_the_trained_one(
+        tiny_encoder, vocabulary, examples, rank, layers):
+    recipe = Recipe(**{**FAST, 'trained_layers': layers}, adapter_rank=rank, epochs=2)
+    model = train(tiny_encoder, vocabulary, examples, recipe)
+    changes = multiplied(model.changes(), 'test')
+    trained_layers = {name.split('.')[2] for name in changes}
+    assert trained_layers == {str(index) for index in range(2 - layers, 2)}
+    plain = copy.deepcopy(tiny_encoder.module)
+    weights = plain.state_dict()
+    for name, change in changes.items():
+        assert np.abs(change).max() > 0
+        weights[name] = weights[name] + torch.from_numpy(change)
+    plain.load_state_dict(weights)
+    inputs = {'input_ids': torch.tensor([[5, 6, 7]]), 'attention_mask': torch.ones(1, 3).long()}
+    with torch.inference_mode():
+        np.testing.assert_allclose(plain(**inputs).last_hidden_state,
+                                   model.network.encoder(**inputs).last_hidden_state, atol=1e-4)
+
+
+def test_adapters_start_as_nothing_and_leave_the_rest_alone(tiny_encoder):
+    module = copy.deepcopy(tiny_encoder.module)
+    inputs = {'input_ids': torch.tensor([[5, 6, 7]]), 'attention_mask': torch.ones(1, 3).long()}
+    with torch.inference_mode():
+        before = module(**inputs).last_hidden_state
+        prepare(module, Recipe(**{**FAST, 'trained_layers': 1}, adapter_rank=2))
+        after = module(**inputs).last_hidden_state
+    np.testing.assert_array_equal(before, after)
+    trained = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+    assert all('layer.1.' in name for name in trained)
+    # six linear layers, two factors each; their biases, and two layer norms
+    assert sum('lora_' in name for name in trained) == 12 and len(trained) == 12 + 6 + 4
+
+
+def test_best_epoch_is_kept_and_the_log_tells(tiny_encoder, vocabulary, examples, tmp_path):
+    recipe = Recipe(**FAST, epochs=12, patience=2)
+    lines = []
+    model = train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path,
+                  say=lines.append)
+    found = [entry['eval_exact_match'] for entry in model.history]
+    best = found.index(max(found))
+    assert len(found) == min(12, best + 1 + 2)
+    exact = ((model.predict(examples.texts) >= 0.5) == examples.targets).all(axis=1).mean()
+    assert exact == pytest.approx(max(found))
+    with open(tmp_path / 'log.csv', encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row['eval_exact_match'] for row in rows if row['eval_exact_match']] == [
+        str(value) for value in found]
+    assert any(f'after epoch 1 of 12, validation: exact match {found[0]:.4f}' in line
+               for line in lines)
+
+
+class Stop(Exception):
+    """Stands for a machine that is switched off."""
+
+
+def test_a_stopped_training_goes_on_and_ends_the_same(tiny_encoder, vocabulary, examples, tmp_path,
+                                                      monkeypatch):
+    recipe = Recipe(**{**FAST, 'dropout': 0.1}, epochs=6, typos=0.5)
+    whole = train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'whole')
+    calls = 0
+
+    def stops(found):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise Stop
+        return original(found)
+    original = fitting._metrics
+    monkeypatch.setattr(fitting, '_metrics', stops)
+    with pytest.raises(Stop):
+        train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'stopped')
+    states = (tmp_path / 'stopped' / 'checkpoints').glob('*/trainer_state.json')
+    assert max(json.loads(state.read_text())['epoch'] for state in states) == 3
+    calls = 10
+    resumed = train(tiny_encoder, vocabulary, examples, recipe, examples,
+                    folder=tmp_path / 'stopped')
+    assert calls == 13, 'three epochs were left'
+    np.testing.assert_allclose(resumed.predict(examples.texts), whole.predict(examples.texts),
+                               atol=1e-5)
+
+
+def test_distractors_must_be_given(tiny_encoder, vocabulary, examples):
+    with pytest.raises(ValueError, match='none were given'):
+        train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=1, distractor=0.5))
+
+
+def test_layers_below_learn_more_slowly(tiny_encoder):
+    module = copy.deepcopy(tiny_encoder.module)
+    recipe = Recipe(**FAST, layer_decay=0.5)
+    prepare(module, recipe)
+    rates = {}
+    for group in fitting._rates(fitting.SkillClassifier(module, recipe), recipe):
+        rates.setdefault(group['lr'], []).append(group.get('weight_decay', 'set'))
+    assert sorted(rates) == pytest.approx([1.5e-3, 3e-3, 1e-2])
+    assert all(sorted(map(str, kinds)) == ['0.0', 'set'] for kinds in rates.values())

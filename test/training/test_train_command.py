@@ -1,0 +1,107 @@
+"""``skill-predictor train``: from a dataset's folder to a model that serves what was trained."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('peft')
+
+from skill_predictor.cli import main  # noqa: E402
+from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from skill_predictor.inference.store import read_model  # noqa: E402
+from skill_predictor.training.calibration import fit_temperature, scaled  # noqa: E402
+from skill_predictor.training.runs import read_run, RunError  # noqa: E402
+
+SKILL_WORDS = {'fly': 'fly', 'drive': 'wheels', 'walk': 'legs', 'swim': 'surface_water',
+               'dive': 'under_water', 'take': 'hands'}
+SETTINGS = ('trained_layers: 2\nhead_layers: [16]\nepochs: 12\nbatch_size: 8\n'
+            'encoder_rate: 3e-3\nhead_rate: 1e-2\n')
+
+
+def tasks(split, count, seed):
+    """Tasks whose label is in their words."""
+    generator = np.random.default_rng(seed)
+    for number in range(count):
+        words = generator.choice(list(SKILL_WORDS), 2, replace=False)
+        place = generator.choice(['deck', 'dock', 'roof', 'lake', 'stairs'])
+        yield TaskRecord(f'{split}-{number}', f'{words[0]} to the {place} and {words[1]}',
+                         tuple(SKILL_WORDS[word] for word in words))
+
+
+@pytest.fixture
+def ready(tiny_ensemble, tmp_path):
+    """The command but for its output, with a small dataset and a recipe for each small encoder."""
+    for seed, (split, count) in enumerate([('train', 80), ('validation', 30), ('test', 20),
+                                           ('test_domains', 20)]):
+        write_tasks(tasks(split, count, seed), tmp_path / f'{split}.jsonl')
+    (tmp_path / 'mpnet.yaml').write_text('encoder: mpnet\nadapter_rank: 4\n' + SETTINGS)
+    (tmp_path / 'bert.yaml').write_text('encoder: bert\n' + SETTINGS)
+    return ['train', str(tmp_path), '--recipes', str(tmp_path / 'mpnet.yaml'),
+            str(tmp_path / 'bert.yaml'), '--encoders', str(tiny_ensemble), '--output']
+
+
+def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_path, capsys):
+    from skill_predictor.inference.backends import BackendOptions
+    from skill_predictor.inference.predictor import SkillPredictor
+    assert main([*ready, str(tmp_path / 'my-model')]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].startswith('wrote my-model+')
+    assert 'bert: after epoch 12 of 12, validation: exact match' in err
+
+    runs = [read_run(tmp_path / 'runs' / 'my-model' / name) for name in ('mpnet', 'bert')]
+    labelled = list(tasks('validation', 30, 1))
+    targets = np.array([[skill in task.label for skill in read_model(tmp_path / 'my-model').skills]
+                        for task in labelled])
+    expected = np.mean([scaled(run.predictions['validation'], fit_temperature(
+        run.predictions['validation'], targets)) for run in runs], axis=0)
+    predictor = SkillPredictor.load(
+        tmp_path / 'my-model', options=BackendOptions('fp32', 1, tiny_ensemble))
+    served = np.stack([prediction.probabilities for prediction
+                       in predictor.predict([task.text for task in labelled])])
+    # What lies between is the rounding to half precision.
+    np.testing.assert_allclose(served, expected, atol=5e-3)
+    assert np.ptp(served, axis=0).max() > 0.1
+
+    card = (tmp_path / 'my-model' / 'README.md').read_text()
+    assert all(line in card for line in out.splitlines() if line.startswith('|'))
+    assert 'top 2 layers, by adapters of rank 4' in card and str(tiny_ensemble) not in card
+
+
+def test_what_is_trained_already_is_not_trained_again(ready, tmp_path, capsys):
+    assert main([*ready, str(tmp_path / 'first')]) == 0
+    (tmp_path / 'runs' / 'first' / 'bert' / 'trained.safetensors').unlink()
+    capsys.readouterr()
+    again = [*ready, str(tmp_path / 'first'), '--overwrite']
+    before = read_model(tmp_path / 'first').sha256
+    assert main(again) == 0
+    assert 'mpnet: after' not in capsys.readouterr().err
+    assert read_model(tmp_path / 'first').sha256 == before, 'the same seed, the same model'
+    assert main([*again, '--seed', '1']) == 2
+    assert 'holds a run with another seed' in capsys.readouterr().err
+
+
+def test_wrong_usage_is_found_before_any_work(ready, tmp_path, capsys):
+    output = str(tmp_path / 'm')
+    for options, said in (
+            (['--recipes', 'mpnet', 'paper-mpnet'], 'one for each encoder'),
+            (['--set', 'epoch=2'], 'did you mean epochs'),
+            (['--recipes', 'nothing'], 'cannot read the recipe'),
+            (['--name', '../m'], 'cannot name a model')):
+        assert main([*ready, output, *options]) in (1, 2)
+        assert said in capsys.readouterr().err
+    (tmp_path / 'train.jsonl').unlink()
+    assert main([*ready, output]) == 1
+    assert 'train.jsonl' in capsys.readouterr().err
+    assert not (tmp_path / 'runs').exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match='holds no finished run'):
+        read_run(tmp_path)
+    (tmp_path / 'run.json').write_text(json.dumps({'recipe': {'encoder': 'mpnet'}}))
+    with pytest.raises(RunError, match='train it first'):
+        read_run(tmp_path)
