@@ -91,7 +91,7 @@ def encoder_weights(model: ReleasedModel, encoder: EncoderConfig,
     path = base_weights.resolve(encoder.base, encoders_folder, offline=offline, progress=progress)
     weights = {name: np.asarray(tensor) for name, tensor in load_file(str(path)).items()}
     for name, tensor in model.tuned_weights(encoder).items():
-        if name.startswith('head.'):
+        if name.startswith(('head.', 'pool.')):
             weights[name] = tensor
         elif name in weights and weights[name].shape == tensor.shape:
             weights[name] = weights[name].astype(np.float32) + tensor

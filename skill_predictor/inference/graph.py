@@ -19,12 +19,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .errors import ModelError
-from .store import EncoderConfig
+from .store import ATTENTION, EncoderConfig
 
 if TYPE_CHECKING:
     from .known_encoders import KnownEncoder
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of this file that changes a graph; part of the artefacts' key."""
 
 OPSET = 17
@@ -57,7 +57,8 @@ def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
     encoder
         Architecture and head.
     weights
-        Tensors by the names of the published encoder, and ``head.<i>.weight`` / ``head.<i>.bias``.
+        Tensors by the names of the published encoder, and ``head.<i>.weight`` / ``head.<i>.bias``;
+        with attention pooling also ``pool.query``, shape (6, hidden).
     max_tokens
         Longest input, special tokens included.
 
@@ -68,7 +69,13 @@ def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
         architecture is unknown.
     """
     builder = _Builder(encoder, weights)
-    _head(builder, _pooled(builder, max_tokens), encoder.head_layers)
+    hidden = _hidden(builder, max_tokens)
+    if encoder.pooling == ATTENTION:
+        logits = _own(builder, _head(builder, _attention_pool(builder, hidden),
+                                     encoder.head_layers))
+    else:
+        logits = _head(builder, _mean_pool(builder, hidden), encoder.head_layers)
+    builder.op('Sigmoid', [logits], PROBABILITIES)
     return builder.finish(PROBABILITIES, encoder.head_layers[-1])
 
 
@@ -85,29 +92,30 @@ def build_embedding_graph(encoder: KnownEncoder, weights: Mapping[str, np.ndarra
         See :func:`build_graph`.
     """
     builder = _Builder(encoder, weights)
-    builder.op('Identity', [_pooled(builder, max_tokens)], EMBEDDING)
+    builder.op('Identity', [_mean_pool(builder, _hidden(builder, max_tokens))], EMBEDDING)
     return builder.finish(EMBEDDING, encoder.architecture.hidden)
 
 
-def _pooled(b: _Builder, max_tokens: int) -> str:
+def _hidden(b: _Builder, max_tokens: int) -> str:
+    """Last hidden states, shape (batch, tokens, hidden)."""
     if b.arch.family == 'bert':
-        return _mean_pool(b, _bert(b, max_tokens))
+        return _bert(b, max_tokens)
     if b.arch.family == 'mpnet':
-        return _mean_pool(b, _mpnet(b, max_tokens))
+        return _mpnet(b, max_tokens)
     raise ModelError(f'unknown encoder architecture {b.arch.family!r}')
 
 
 def delicate_products(path: Path) -> list[str]:
     """Names of the matrix products of a graph that lose too much in dynamic int8.
 
-    These are the second products of the feed-forward blocks and the head's. The inputs of the former
+    These are the second products of the feed-forward blocks, and the pooling's and the head's. The inputs of the former
     (GELU's outputs) have a few values far above the rest, and dynamic quantisation has one scale for
     the whole batch: of 1,500 tasks that a model did not know, 271 then got another decision than in
     float32; with these products in float32, 105.
     """
     nodes = onnx.load(str(path), load_external_data=False).graph.node
     return [node.name for node in nodes if node.op_type == 'MatMul'
-            and (node.name.endswith('.down.product') or node.name.startswith('head.'))]
+            and (node.name.endswith('.down.product') or node.name.startswith(('head.', 'pool.')))]
 
 
 class _Builder:
@@ -328,12 +336,33 @@ def _mean_pool(b: _Builder, hidden: str) -> str:
     return b.op('Div', [total, count], 'pool.mean')
 
 
+def _attention_pool(b: _Builder, hidden: str) -> str:
+    """For every skill a mean weighted by attention (Yang et al. 2016), shape (batch, 6, hidden)."""
+    skills = b.encoder.head_layers[-1]
+    query = b.weight('pool.query', (skills, b.arch.hidden))
+    scores = b.op('MatMul', [hidden, b.constant('pool.query', query.T)], 'pool.scores')
+    wide = b.op('Unsqueeze', ['mask', b.ints(2)], 'pool.mask')
+    inverted = b.op('Sub', [b.scalar(1.0), wide], 'pool.mask.inverted')
+    masked = b.op('Add', [scores, b.op('Mul', [inverted, b.scalar(_MASKED)], 'pool.mask.bias')],
+                  'pool.scores.masked')
+    weights = b.op('Softmax', [masked], 'pool.weights', axis=1)
+    return b.op('MatMul', [b.op('Transpose', [weights], 'pool.weights.skills', perm=[0, 2, 1]),
+                           hidden], 'pool.means')
+
+
+def _own(b: _Builder, logits: str) -> str:
+    """Of the six logits of each skill's mean its own; (batch, 6, 6) to (batch, 6)."""
+    own = b.constant('pool.own', np.eye(b.encoder.head_layers[-1], dtype=np.float32))
+    return b.op('ReduceSum', [b.op('Mul', [logits, own], 'pool.own.logits'), b.ints(2)],
+                'pool.logits', keepdims=0)
+
+
 def _head(b: _Builder, x: str, widths: tuple[int, ...]) -> str:
-    """Multi-layer perceptron with GELU between its layers, and a sigmoid per skill."""
+    """Logits: a multi-layer perceptron with GELU between its layers."""
     last = len(widths) - 2
     for index, (inner, outer) in enumerate(zip(widths, widths[1:])):
         x = b.linear(x, b.weight(f'head.{index}.weight', (outer, inner)),
                      b.weight(f'head.{index}.bias', (outer,)), f'head.{index}')
         if index < last:
             x = b.gelu(x, f'head.{index}.gelu')
-    return b.op('Sigmoid', [x], PROBABILITIES)
+    return x

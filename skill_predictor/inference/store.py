@@ -5,7 +5,7 @@
     models/skill-predictor-v0/
         config.json            taxonomy, thresholds, encoders; every other file by its sha256
         vocab.txt              WordPiece vocabulary that all encoders share
-        mpnet.safetensors      what was trained: head (``head.*``), and changes to the encoder
+        mpnet.safetensors      what was trained: head (``head.*``), pooling (``pool.*``), and changes to the encoder
         minilm.safetensors     (tensors named as in the base, added to it; ``<name>.lora_A`` and
                                ``<name>.lora_B`` are low-rank factors of such a tensor)
         README.md              the model card
@@ -26,6 +26,10 @@ from .errors import ModelError
 
 FORMAT = 1
 """Version of the folder's layout that this code reads and writes."""
+
+
+MEAN, ATTENTION = 'mean', 'attention'
+"""Ways to make one vector of a text's tokens."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class EncoderConfig:
     architecture: Architecture
     token_ids: TokenIds
     pooling: str
-    """``mean``: of the last hidden states of all tokens, special ones included."""
+    """``mean``: of the last hidden states of all tokens, special ones included; ``attention``: for
+    each skill a mean that is weighted by attention to the tokens."""
     head_layers: tuple[int, ...]
     """Widths of the head, from the encoder's hidden size to the number of skills."""
     unfrozen: tuple[str, ...]
@@ -216,7 +221,7 @@ def _parse_encoder(entry: dict) -> EncoderConfig:
         unfrozen=tuple(entry['unfrozen']),
         tuned_file=str(entry['tuned']['file']),
         tuned_sha256=str(entry['tuned']['sha256']))
-    if encoder.pooling != 'mean':
+    if encoder.pooling not in (MEAN, ATTENTION):
         raise ModelError(f'encoder {encoder.name}: unknown pooling {encoder.pooling!r}')
     if (encoder.head_layers[0], encoder.head_layers[-1]) != (
             encoder.architecture.hidden, taxonomy.NUM_SKILLS):

@@ -79,6 +79,10 @@ class TrainedClassifier:
         return Head(tuple(_array(layer.weight) for layer in self.network.layers),
                     tuple(_array(layer.bias) for layer in self.network.layers))
 
+    def query(self) -> np.ndarray | None:
+        """Of attention pooling, float32, shape (6, hidden); ``None`` where the mean is taken."""
+        return None if self.network.pool is None else _array(self.network.pool.query)
+
     def changes(self) -> dict[str, np.ndarray]:
         """See :func:`skill_predictor.training.trainable.changes`."""
         return changes(self.network.encoder, self._recipe, self._published)

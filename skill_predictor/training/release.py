@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import taxonomy
 from ..inference.errors import ModelError
-from ..inference.store import FORMAT, read_model, ReleasedModel, sha256_file
+from ..inference.store import (ATTENTION, FORMAT, MEAN, read_model, ReleasedModel,
+                               sha256_file)
 from .heads import Head
 from ..inference.known_encoders import KnownEncoder, MAX_TOKENS
 
@@ -36,12 +37,15 @@ class TrainedEncoder:
         See :func:`skill_predictor.training.trainable.changes`; empty: the encoder is as published.
     unfrozen : tuple of str
         The changed parts, in words.
+    query : numpy.ndarray, float32, shape (6, hidden), or None
+        Of attention pooling; ``None``: the tokens' mean is taken.
     """
 
     known: KnownEncoder
     head: Head
     changes: Mapping[str, np.ndarray] = field(default_factory=dict)
     unfrozen: tuple[str, ...] = ()
+    query: np.ndarray | None = None
 
 
 def check_target(folder: str | os.PathLike, name: str, overwrite: bool = False) -> None:
@@ -158,7 +162,7 @@ def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
         'base': asdict(known.base),
         'architecture': asdict(known.architecture),
         'token_ids': asdict(known.token_ids),
-        'pooling': 'mean',
+        'pooling': MEAN if encoder.query is None else ATTENTION,
         'head_layers': list(head.widths),
         'unfrozen': list(encoder.unfrozen),
         'tuned': {'file': path.name, 'sha256': sha256_file(path)}}
@@ -169,6 +173,8 @@ def _tensors(name: str, encoder: TrainedEncoder) -> dict[str, np.ndarray]:
     for index, (weight, bias) in enumerate(zip(encoder.head.weights, encoder.head.biases)):
         tensors[f'head.{index}.weight'] = weight
         tensors[f'head.{index}.bias'] = bias
+    if encoder.query is not None:
+        tensors['pool.query'] = encoder.query
     return {part: _half(values, f'encoder {name}: {part}') for part, values in tensors.items()}
 
 

@@ -138,7 +138,8 @@ def read_run(folder: str | os.PathLike) -> Run:
         layers = len(recipe.head_layers) + 1
         head = Head(tuple(tensors.pop(f'head.{index}.weight') for index in range(layers)),
                     tuple(tensors.pop(f'head.{index}.bias') for index in range(layers)))
-        encoder = TrainedEncoder(_known(recipe.encoder), head, tensors, _unfrozen(recipe))
+        query = tensors.pop('pool.query', None)
+        encoder = TrainedEncoder(_known(recipe.encoder), head, tensors, _unfrozen(recipe), query)
         return Run(folder, recipe, about['seed'], about['seconds'], about['history'], predictions,
                    encoder)
     except (OSError, ValueError, KeyError, RecipeError) as error:
@@ -179,6 +180,9 @@ def _save(path: Path, trained) -> None:
     tensors = {**trained.changes(),
                **{f'head.{index}.weight': weight for index, weight in enumerate(head.weights)},
                **{f'head.{index}.bias': bias for index, bias in enumerate(head.biases)}}
+    query = trained.query()
+    if query is not None:
+        tensors['pool.query'] = query
     scratch = path.with_suffix('.partial')
     scratch.write_bytes(save({name: np.ascontiguousarray(tensor)
                               for name, tensor in tensors.items()}))

@@ -44,10 +44,11 @@ def ready(tiny_ensemble, tmp_path):
             str(tmp_path / 'bert.yaml'), '--encoders', str(tiny_ensemble), '--output']
 
 
-def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_path, capsys):
+@pytest.mark.parametrize('pooling', ['mean', 'attention'])
+def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_path, capsys, pooling):
     from skill_predictor.inference.backends import BackendOptions
     from skill_predictor.inference.predictor import SkillPredictor
-    assert main([*ready, str(tmp_path / 'my-model')]) == 0
+    assert main([*ready, str(tmp_path / 'my-model'), '--set', f'pooling={pooling}']) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].startswith('wrote my-model+')
     assert 'bert: after epoch 12 of 12, validation: exact match' in err
