@@ -18,7 +18,8 @@ from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
-COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'data', 'train', 'train-heads')
+COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'compare', 'report', 'data',
+            'train', 'ablate', 'train-heads')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\

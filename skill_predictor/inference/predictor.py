@@ -136,14 +136,24 @@ class SkillPredictor:
         BackendError
             When the engine's answer is not finite.
         """
-        probabilities = np.empty((len(rows), taxonomy.NUM_SKILLS), dtype=np.float32)
+        return np.mean(self.probabilities_by_encoder(rows), axis=0, dtype=np.float32)
+
+    def probabilities_by_encoder(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Each encoder's own probabilities; parameters and errors as :meth:`probabilities`.
+
+        Returns
+        -------
+        numpy.ndarray, float32 in 0..1, shape (encoders, len(rows), 6)
+        """
+        found = np.empty((len(self.model.encoders), len(rows), taxonomy.NUM_SKILLS),
+                         dtype=np.float32)
         for group in groups_of_like_length([len(row) for row in rows]):
             inputs = [batch_ids([rows[index] for index in group], encoder.token_ids)
                       for encoder in self.model.encoders]
-            probabilities[group] = np.mean(self.backend.run(inputs), axis=0, dtype=np.float32)
-        if not np.isfinite(probabilities).all():
+            found[:, group] = self.backend.run(inputs)
+        if not np.isfinite(found).all():
             raise BackendError('the engine gave probabilities that are not finite')
-        return probabilities
+        return found
 
     def predict(self, texts: Sequence[object],
                 on_done: Callable[[int], None] | None = None) -> list[Prediction]:

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from ..dataset.manifest import read_splits, TRAIN, VALIDATION
-from ..dataset.records import RecordError
+from ..dataset.records import RecordError, TaskRecord
 from ..dataset.variants import joined, with_distractor, with_typos, without_punctuation
 from ..inference.errors import TextError
 from ..inference.store import sha256_file, TokenIds
@@ -66,12 +66,16 @@ def read_examples(folder: str | os.PathLike) -> tuple[dict[str, Examples], dict[
             if name in (TRAIN, VALIDATION):
                 raise RecordError(f'there are no tasks in {name}.jsonl', os.fspath(folder))
             continue
-        examples[name] = Examples(
-            [task.text for task in tasks],
-            np.array([to_flags(task.label or ()) for task in tasks], dtype=np.float32),
-            [task.group for task in tasks])
+        examples[name] = examples_of(tasks)
         hashes[name] = sha256_file(Path(folder) / f'{name}.jsonl')
     return examples, hashes
+
+
+def examples_of(tasks: Sequence[TaskRecord]) -> Examples:
+    """Texts, targets and groups of labelled tasks."""
+    return Examples([task.text for task in tasks],
+                    np.array([to_flags(task.label or ()) for task in tasks], dtype=np.float32),
+                    [task.group for task in tasks])
 
 
 def read_distractors(folder: str | os.PathLike) -> list[str]:

@@ -25,11 +25,16 @@ from ..inference.known_encoders import KnownEncoder
 from ..inference.tokenizer import run_sorted, TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD, NUM_SKILLS
 from .callbacks import Lines, Log
+from .encoders import embed
 from .examples import Collate, Examples, LengthBatches, Tasks
-from .heads import Head, positive_weights
+from .heads import fold_standardisation, Head, positive_weights
 from .network import SkillClassifier
 from .recipe import Recipe
 from .trainable import changes, layer_of, prepare
+
+
+STANDARDISE_ON = 512
+"""So many training tasks say how large the published encoder's states are."""
 
 
 class TrainedClassifier:
@@ -75,9 +80,12 @@ class TrainedClassifier:
                           batch_size=batch_size)
 
     def head(self) -> Head:
-        """The head's weights."""
-        return Head(tuple(_array(layer.weight) for layer in self.network.layers),
-                    tuple(_array(layer.bias) for layer in self.network.layers))
+        """The head's weights; they take hidden states as they are."""
+        weights = [_array(layer.weight) for layer in self.network.layers]
+        biases = [_array(layer.bias) for layer in self.network.layers]
+        weights[0], biases[0] = fold_standardisation(
+            weights[0], biases[0], _array(self.network.mean), float(self.network.scale))
+        return Head(tuple(weights), tuple(biases))
 
     def query(self) -> np.ndarray | None:
         """Of attention pooling, float32, shape (6, hidden); ``None`` where the mean is taken."""
@@ -133,6 +141,8 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     torch.manual_seed(seed)
     published = prepare(encoder, recipe)
     network = SkillClassifier(encoder, recipe)
+    sample = train.texts[:STANDARDISE_ON]
+    network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
     tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors)
     groups = train.groups if recipe.pairs_together else None
     callbacks: list[TrainerCallback] = [Lines(known.name, len(train), say)] if say else []

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..taxonomy import NUM_SKILLS
+from .heads import standardisation
 from .recipe import Recipe
 
 
@@ -28,10 +29,23 @@ class SkillClassifier(nn.Module):
             if isinstance(module, nn.Dropout):
                 module.p = recipe.dropout
         self.pool = SkillAttention(hidden) if recipe.pooling == 'attention' else None
+        # The head reads standardised states: those of a published encoder are so small that a deep
+        # head would see nothing of them for hundreds of steps.
+        self.register_buffer('mean', torch.zeros(hidden))
+        self.register_buffer('scale', torch.ones(()))
         widths = (hidden, *recipe.head_layers, NUM_SKILLS)
         self.layers = nn.ModuleList(
             nn.Linear(inner, outer) for inner, outer in zip(widths, widths[1:]))
+        for layer in self.layers[:-1]:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')  # He et al. 2015
+            nn.init.zeros_(layer.bias)
         self.head_dropout = nn.Dropout(recipe.head_dropout)
+
+    def standardise(self, pooled: torch.Tensor) -> None:
+        """Take mean and scale of pooled states, shape (texts, hidden), as those of all."""
+        mean, scale = standardisation(pooled.numpy())
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.fill_(float(scale))
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Logits, float32, shape (texts, 6).
@@ -50,6 +64,7 @@ class SkillClassifier(nn.Module):
 
     def head(self, pooled: torch.Tensor) -> torch.Tensor:
         """Logits of pooled hidden states; the last dimension changes from hidden to 6."""
+        pooled = (pooled - self.mean) / self.scale
         for index, layer in enumerate(self.layers):
             if index:
                 pooled = nn.functional.gelu(pooled)

@@ -1,0 +1,164 @@
+"""``skill-predictor compare``: a model and simpler, or larger, systems on the same tasks."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from . import add_model_options, add_prediction_options, load_predictor, output
+from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN
+from .data.options import chat_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_EXAMPLES = """\
+The model is run by the code that serves it; the simple systems are fitted to train.jsonl. Each system
+is tested against the model by McNemar's test. Language models are asked through any server with an
+OpenAI-compatible API, all with the same prompt and without examples.
+
+examples:
+  skill-predictor compare data
+  skill-predictor compare data --against models/paper --json comparison.json
+  skill-predictor compare data --language-models gpt-oss:120b llama4:scout \\
+      --base-url http://localhost:11434/v1
+"""
+
+Systems = Iterator[tuple[str, Callable[[Sequence[str]], 'np.ndarray']]]
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command to the parser."""
+    parser = subparsers.add_parser(
+        'compare', help='compare a model with other systems', epilog=_EXAMPLES,
+        description='Compare a model with its single encoders, with simple systems, with other '
+                    'models and with language models.')
+    parser.add_argument('data', type=Path, metavar='DATA', help="the dataset's folder")
+    parser.add_argument('--splits', nargs='+', default=[TEST, TEST_DOMAINS], metavar='SPLIT',
+                        help='tasks to compare on (default: test test_domains)')
+    parser.add_argument('--against', nargs='+', default=[], metavar='MODEL',
+                        help='other released models, as folders or names')
+    parser.add_argument('--no-baselines', action='store_true',
+                        help='leave out the systems that are fitted here')
+    parser.add_argument('--language-models', nargs='+', default=[], metavar='NAME',
+                        help='language models to ask (default: none)')
+    parser.add_argument('--base-url', metavar='URL', help='their server, up to /v1 '
+                        '(default: $OPENAI_BASE_URL, else OpenAI\'s)')
+    parser.add_argument('--answer-format', choices=('json_schema', 'json_object', 'none'),
+                        default='json_schema', help='how the server is held to JSON '
+                        '(default: json_schema)')
+    parser.add_argument('--json', metavar='FILE', help='write figures and every decision to FILE')
+    add_model_options(parser)
+    add_prediction_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, and print a table per split."""
+    import numpy as np
+    from ..evaluation.comparison import compare, markdown
+    from ..evaluation.metrics import scikit_learn
+    from ..taxonomy import to_flags
+    scikit_learn()
+    splits = read_splits(args.data)
+    judged = {name: splits[name] for name in args.splits if splits.get(name)}
+    texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
+    answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
+    for name, predict in _systems(args, splits[TRAIN]):
+        print(f'predicting: {name}', file=sys.stderr, flush=True)
+        for split in judged:
+            answers[split][name] = predict(texts[split])
+    if not args.language_models:
+        print('no language model was named (--language-models), so none is compared',
+              file=sys.stderr)
+    found: dict[str, Any] = {}
+    for split, tasks in judged.items():
+        labels = np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
+        rows = compare(answers[split], labels, next(iter(answers[split])))
+        found[split] = {'tasks': [task.id for task in tasks],
+                        'systems': [row.to_dict() for row in rows],
+                        'decisions': {name: flags.astype(int).tolist()
+                                      for name, flags in answers[split].items()}}
+        if args.json != '-':
+            print(f'{split}, {len(tasks)} tasks\n\n{markdown(rows)}\n')
+    if args.json:
+        with output(args.json) as stream:
+            stream.write(json.dumps(found) + '\n')
+    return 0
+
+
+def _systems(args: argparse.Namespace, train) -> Systems:
+    yield from _models(args)
+    if not args.no_baselines:
+        yield from _baselines(args, train)
+    for name in args.language_models:
+        yield f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts)
+
+
+def _models(args: argparse.Namespace) -> Systems:
+    """The model, its single encoders, and other models."""
+    seen = set()
+    for model in [args.model, *args.against]:
+        args.model = model
+        with closing(load_predictor(args)) as predictor:
+            # Two models may have one name; their versions differ.
+            name = predictor.model.name
+            name = predictor.model.version if name in seen else name
+            seen.add(name)
+            yield name, lambda texts: _decide(predictor, texts)
+            for index, encoder in enumerate(predictor.model.encoders):
+                if len(predictor.model.encoders) > 1:
+                    yield f'{name}, {encoder.name} alone', (
+                        lambda texts, index=index: _decide(predictor, texts, index))
+
+
+def _decide(predictor, texts: Sequence[str], encoder: int | None = None) -> np.ndarray:
+    """Decisions, one task at a time, as a robot would ask; a text that cannot be read raises."""
+    import numpy as np
+    found = []
+    for text in texts:
+        each = predictor.probabilities_by_encoder([predictor.tokenize(text)])[:, 0]
+        found.append(each.mean(axis=0, dtype=np.float32) if encoder is None else each[encoder])
+    return np.array(found) >= np.asarray(predictor.thresholds, dtype=np.float32)
+
+
+def _baselines(args: argparse.Namespace, train) -> Systems:
+    import numpy as np
+    from ..evaluation import baselines
+    from ..inference.known_encoders import KNOWN_ENCODERS
+    from ..taxonomy import to_flags
+    from .data.options import embedder
+    texts = [task.text for task in train]
+    targets = np.array([to_flags(task.label or ()) for task in train], dtype=bool)
+    yield 'most frequent skill set', baselines.majority(texts, targets)
+    yield 'TF-IDF, logistic regression', baselines.tfidf_logistic(texts, targets)
+    for known in KNOWN_ENCODERS:
+        embed = embedder(argparse.Namespace(
+            encoder=known.name, encoders=args.encoders, offline=args.offline))
+        yield (f'frozen {known.name}, logistic regression',
+               baselines.frozen_logistic(texts, targets, embed))
+        yield (f'frozen {known.name}, {baselines.NEIGHBOURS} nearest neighbours',
+               baselines.nearest_neighbours(texts, targets, embed))
+
+
+def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarray:
+    from ..evaluation.language_model import predict
+    options = argparse.Namespace(
+        model=name, base_url=args.base_url, temperature=0.0, max_tokens=None,
+        answer_format=args.answer_format, timeout=180.0, per_minute=0, price=(0.0, 0.0),
+        max_cost=0.0)
+
+    async def work() -> tuple[np.ndarray, list[int]]:
+        async with chat_model(options) as model:
+            return await predict(model, texts)
+    flags, unanswered = asyncio.run(work())
+    if unanswered:
+        flags[unanswered] = True  # all six skills, which no task requires: wrong
+        print(f'{name}: no usable answer for {len(unanswered)} of {len(texts)} tasks, which count '
+              'as wrong', file=sys.stderr)
+    return flags

@@ -1,0 +1,97 @@
+"""``skill-predictor report``: a model's evaluation as one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
+               UsageError)
+from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS
+
+_EXAMPLES = """\
+The page needs no other file and no network. Tasks are predicted one by one by the code that serves
+the model.
+
+examples:
+  skill-predictor report data --output report.html
+  skill-predictor compare data --json comparison.json
+  skill-predictor report data --comparison comparison.json --output report.html
+"""
+
+DISTRACTORS = 'distractors_test.txt'
+"""File of a dataset's folder with sentences that ask for nothing, for the robustness figures."""
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command to the parser."""
+    parser = subparsers.add_parser(
+        'report', help='write the evaluation of a model as an HTML page', epilog=_EXAMPLES,
+        description='Write the evaluation of a model, with plots, as one HTML page.')
+    parser.add_argument('data', type=Path, metavar='DATA', help="the dataset's folder")
+    parser.add_argument('--output', required=True, metavar='FILE', help='the page to write')
+    parser.add_argument('--splits', nargs='+', default=[TEST, TEST_DOMAINS], metavar='SPLIT',
+                        help='tasks to judge by (default: test test_domains)')
+    parser.add_argument('--comparison', metavar='FILE',
+                        help='add the systems of `skill-predictor compare --json FILE`')
+    parser.add_argument('--ablation', metavar='FILE', help='add a table: a JSON list of objects')
+    add_model_options(parser)
+    add_prediction_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict, and write the page."""
+    from ..evaluation.metrics import scikit_learn
+    from ..evaluation.report.page import page
+    scikit_learn()
+    comparisons = _read(args.comparison, dict)
+    ablation = _read(args.ablation, list)
+    splits = read_splits(args.data)
+    judged = {name: splits[name] for name in args.splits if splits.get(name)}
+    if not judged:
+        raise UsageError(f'there are no tasks in {", ".join(args.splits)} of {args.data}')
+    with closing(load_predictor(args)) as predictor:
+        model, backend = predictor.model, predictor.backend
+        found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
+        about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
+                 'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
+    text = page(f'{model.name}: evaluation', about, found, comparisons, ablation or ())
+    with output(args.output) as stream:
+        stream.write(text)
+    return 0
+
+
+def _judge(predictor, name: str, tasks, folder: Path):
+    import numpy as np
+    from ..evaluation.report.page import JudgedSplit
+    from ..evaluation.robustness import PLAIN, variants
+    from ..taxonomy import to_flags
+    labels = np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
+    path = folder / DISTRACTORS
+    sentences = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
+    manners = variants([task.text for task in tasks], [line for line in sentences if line.strip()])
+    exact, plain = {}, None
+    with progress_bar(len(tasks) * len(manners)) as done:
+        for manner, texts in manners.items():
+            # One at a time: what a text shares a batch with must not move its answer.
+            probabilities = np.array([predictor.predict([text], done)[0].probabilities
+                                      for text in texts])
+            required = probabilities >= np.asarray(predictor.thresholds, dtype=np.float32)
+            exact[manner] = float((required == labels).all(axis=1).mean())
+            plain = probabilities if manner == PLAIN else plain
+    return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, exact)
+
+
+def _read(path: str | None, kind: type) -> Any:
+    if path is None:
+        return None
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise UsageError(f'{path} is not JSON: {error}') from error
+    if not isinstance(content, kind):
+        raise UsageError(f'{path} holds no JSON {"object" if kind is dict else "list"}')
+    return content

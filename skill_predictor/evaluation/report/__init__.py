@@ -1,0 +1,1 @@
+"""The evaluation of a model as one HTML page that needs no other file."""

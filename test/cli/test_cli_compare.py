@@ -1,0 +1,78 @@
+"""``compare``: one table per split, with everything that was asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chat_server import chat_server  # noqa: F401
+from skill_predictor.dataset.records import TaskRecord, write_tasks
+from tiny_model import write_tiny_model
+
+WORDS = {'fly': ('fly',), 'sweep': ('wheels',), 'climb': ('legs',), 'sail': ('surface_water',),
+         'dive': ('under_water',), 'bring': ('wheels', 'hands')}
+# This model says wheels and hands to whatever text.
+CONSTANT = (0.1, 0.9, 0.2, 0.3, 0.05, 0.8)
+
+
+@pytest.fixture
+def data(tmp_path):
+    for split, count in (('train', 60), ('validation', 6), ('test', 12), ('test_domains', 6)):
+        words = list(WORDS) * (count // len(WORDS))
+        write_tasks([TaskRecord(f'{split}-{number}', f'{word} the {split} {number}', WORDS[word])
+                     for number, word in enumerate(words)], tmp_path / f'{split}.jsonl')
+    return tmp_path
+
+
+@pytest.fixture
+def compare(cli, data, shared_tiny):
+    model = write_tiny_model(data / 'constant', constant=CONSTANT)
+
+    def run(*argv):
+        return cli('compare', data, '--model', model.folder, '--encoders', model.encoders,
+                   '--precision', 'fp32', '--threads', 1, *argv)
+    return run
+
+
+def test_models_and_language_models(compare, data, chat_server, shared_tiny):  # noqa: F811
+    pytest.importorskip('sklearn')
+    pytest.importorskip('openai')
+
+    def right(body):
+        task = body['messages'][0]['content'].partition('Task: ')[2]
+        return json.dumps({'skills': list(WORDS[task.split()[0]])})
+    server = chat_server(right)
+    done = compare('--no-baselines', '--language-models', 'clever', '--base-url', server.url,
+                   '--against', shared_tiny.folder, '--json', data / 'out.json')
+    assert done.code == 0, done.err
+    found = json.loads((data / 'out.json').read_text())
+    assert list(found) == ['test', 'test_domains']
+    systems = {system['name']: system for system in found['test']['systems']}
+    constant = next(name for name in systems)
+    assert systems[constant]['exact_match']['value'] == pytest.approx(1 / 6)
+    assert systems[constant]['against'] is None
+    clever = systems['clever, zero-shot']
+    assert clever['exact_match']['value'] == 1.0
+    # ten of twelve tasks that only the language model has right
+    assert (clever['against']['only_first'], clever['against']['only_second']) == (0, 10)
+    assert f'{constant}, mpnet alone' in systems and len(found['test']['tasks']) == 12
+    assert found['test']['decisions'][constant] == [[0, 1, 0, 0, 0, 1]] * 12
+    assert 'test, 12 tasks' in done.out and '| clever, zero-shot | 1.000' in done.out
+
+
+def test_a_language_model_without_answers_counts_as_wrong(compare, chat_server):  # noqa: F811
+    pytest.importorskip('sklearn')
+    pytest.importorskip('openai')
+    server = chat_server(lambda body: 'no' if 'dive' in str(body) else '{"skills": ["fly"]}')
+    done = compare('--no-baselines', '--splits', 'test', '--language-models', 'dull',
+                   '--base-url', server.url, '--json', '-')
+    assert 'dull: no usable answer for 2 of 12 tasks' in done.err
+    found = json.loads(done.out)['test']
+    assert found['systems'][-1]['exact_match']['value'] == pytest.approx(2 / 12)
+
+
+def test_without_language_models_it_says_so(compare):
+    pytest.importorskip('sklearn')
+    done = compare('--no-baselines', '--splits', 'test_domains')
+    assert done.code == 0 and 'no language model was named' in done.err

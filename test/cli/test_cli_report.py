@@ -1,0 +1,51 @@
+"""``report``: the page of a model, and what is said when it cannot be made."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+for module in ('sklearn', 'scipy', 'matplotlib', 'jinja2'):
+    pytest.importorskip(module)
+
+from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+
+
+@pytest.fixture
+def report(cli, shared_tiny, tmp_path):
+    for split in ('train', 'validation', 'test', 'test_domains'):
+        write_tasks([TaskRecord(f'{split}-1', 'Sweep the deck.', ('wheels',)),
+                     TaskRecord(f'{split}-2', 'Dive to the anchor!', ('under_water',))]
+                    if split != 'validation' else [], tmp_path / f'{split}.jsonl')
+    (tmp_path / 'distractors_test.txt').write_text('The bridge was red.\n\n')
+
+    def run(*argv):
+        return cli('report', tmp_path, '--output', tmp_path / 'page.html', '--model',
+                   shared_tiny.folder, '--encoders', shared_tiny.encoders, *argv)
+    return run
+
+
+def test_the_page(report, tmp_path):
+    (tmp_path / 'ablation.json').write_text(json.dumps([{'change': 'none'}]))
+    done = report('--ablation', tmp_path / 'ablation.json')
+    assert done.code == 0, done.err
+    html = (tmp_path / 'page.html').read_text()
+    for said in ('test, 2 tasks', 'test_domains, 2 tasks', 'distractor in front', 'upper case',
+                 'tiny+', 'Ablation'):
+        assert said in html
+    assert str(tmp_path) not in html
+
+
+@pytest.mark.parametrize('options, said', [
+    (['--splits', 'validation'], 'there are no tasks in validation'),
+    (['--comparison', 'damaged.json'], 'is not JSON'),
+    (['--comparison', 'list.json'], 'holds no JSON object'),
+    (['--comparison', 'missing.json'], 'No such file')])
+def test_what_cannot_be_read(report, tmp_path, options, said, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'damaged.json').write_text('{')
+    (tmp_path / 'list.json').write_text('[]')
+    done = report(*options)
+    assert done.code in (1, 2) and said in done.err
+    assert not (tmp_path / 'page.html').exists()

@@ -1,0 +1,72 @@
+"""The HTML page: everything is on it, nothing is fetched, texts stay texts."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+for module in ('sklearn', 'scipy', 'matplotlib', 'jinja2'):
+    pytest.importorskip(module)
+
+from skill_predictor.dataset.records import TaskRecord  # noqa: E402
+from skill_predictor.evaluation.comparison import compare  # noqa: E402
+from skill_predictor.evaluation.report.page import JudgedSplit, page  # noqa: E402
+from skill_predictor.taxonomy import from_flags  # noqa: E402
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.random((80, 6)) < 0.4
+PROBABILITIES = np.clip(LABELS + RNG.normal(0, 0.35, LABELS.shape), 0, 1).astype(np.float32)
+RECORDS = [TaskRecord(f't-{index}', f'<script>alert({index})</script> & go', from_flags(row),
+                      domain='port', boundary='height' if index % 2 else '')
+           for index, row in enumerate(LABELS.tolist())]
+
+
+def split(**changes):
+    return JudgedSplit(**{'name': 'test', 'records': RECORDS, 'labels': LABELS,
+                          'probabilities': PROBABILITIES, 'thresholds': [0.5] * 6, **changes})
+
+
+@pytest.fixture(scope='module')
+def html():
+    decisions = PROBABILITIES >= 0.5
+    rows = compare({'ours': decisions, 'other': ~decisions}, LABELS, 'ours')
+    comparisons = {'test': {'tasks': [record.id for record in RECORDS],
+                            'systems': [row.to_dict() for row in rows]}}
+    return page('m: evaluation', {'model': 'm+123'},
+                [split(robustness={'as written': 0.8, 'typos': 0.75})], comparisons,
+                [{'change': 'no adapters', 'exact match': 0.9}])
+
+
+def test_everything_is_on_it(html):
+    exact = ((PROBABILITIES >= 0.5) == LABELS).all(axis=1).mean()
+    for said in ('m+123', f'{exact:.4f}', 'expected calibration error', 'test, 80 tasks', 'other',
+                 'no adapters', 'typos', '-0.050', 'Comparison of systems', 'p (McNemar)'):
+        assert said in html, said
+    # precision-recall, reliability, review band, confusion, four breakdowns, comparison
+    assert html.count('<svg') == html.count('</svg>') == 9
+
+
+def test_texts_are_not_markup(html):
+    assert '<script' not in html and '&lt;script&gt;alert(' in html
+
+
+def test_nothing_is_fetched(html):
+    assert not re.search(r'(src|href)="(?!#|data:)', html)
+    assert '@import' not in html and 'url(http' not in html
+
+
+def test_pictures_are_well_formed(html):
+    for picture in re.findall(r'<svg.*?</svg>', html, flags=re.DOTALL):
+        ElementTree.fromstring(picture)
+
+
+def test_the_same_figures_give_the_same_page():
+    assert page('t', {}, [split()]) == page('t', {}, [split()])
+
+
+def test_a_model_without_a_mistake():
+    html = page('t', {}, [split(probabilities=LABELS.astype(np.float32))])
+    assert '<p>None.</p>' in html and html.count('<svg') == 7
