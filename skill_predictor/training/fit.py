@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from ..inference.tokenizer import run_sorted, TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD, NUM_SKILLS
 from .callbacks import Lines, Log
 from .encoders import embed
-from .examples import Collate, Examples, LengthBatches, Tasks
+from .examples import Collate, DISTRACTORS, Examples, LengthBatches, Tasks
 from .heads import fold_standardisation, Head, positive_weights
 from .network import SkillClassifier
 from .recipe import Recipe
@@ -123,7 +125,8 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     seed
         Start of all random numbers.
     distractors
-        Sentences that ask for nothing, for recipes with ``distractor``.
+        Sentences that ask for nothing, for recipes with ``distractor``; without any there is a
+        warning.
     say
         Called with a line now and then; ``None``: a progress bar.
 
@@ -131,13 +134,13 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     ------
     TextError
         When the predictor would refuse a text.
-    ValueError
-        When the recipe wants distractors and there are none.
     OSError
         When the folder cannot be written.
     """
     if recipe.distractor and not distractors:
-        raise ValueError('the recipe adds distracting sentences, but none were given')
+        warnings.warn('the recipe adds distracting sentences, but the dataset has no '
+                      f'{DISTRACTORS}; training goes on without', stacklevel=2)
+        recipe = replace(recipe, distractor=0.0)
     torch.manual_seed(seed)
     published = prepare(encoder, recipe)
     network = SkillClassifier(encoder, recipe)

@@ -8,12 +8,14 @@ import pytest
 torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
-from skill_predictor.inference import base_weights  # noqa: E402
+from skill_predictor.inference import base_weights, known_encoders  # noqa: E402
+from skill_predictor.inference.embedding import SentenceEmbedder  # noqa: E402
 from skill_predictor.inference.errors import ModelError, TextError  # noqa: E402
 from skill_predictor.inference.graph import build_graph  # noqa: E402
 from skill_predictor.inference.store import EncoderConfig  # noqa: E402
 from skill_predictor.inference.tokenizer import batch_ids, TaskTokenizer  # noqa: E402
-from skill_predictor.training.encoders import build_encoder, embed, mean_pooled  # noqa: E402
+from skill_predictor.training.encoders import (build_encoder, embed, load_encoder,  # noqa: E402
+                                               mean_pooled)
 from skill_predictor.training.heads import Head  # noqa: E402
 from skill_predictor.inference.known_encoders import (  # noqa: E402
     find_vocabulary, KNOWN_ENCODERS, MAX_TOKENS)
@@ -172,3 +174,16 @@ def test_the_published_encoders_agree_with_their_graph(known):
     found = run_graph(config, {**weights, **tensors(head)}, MAX_TOKENS, ids, mask)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.ptp(expected, axis=0).max() > 0.05
+
+
+@pytest.mark.parametrize('name', ['mpnet', 'bert'])
+def test_embedder_without_pytorch_agrees_with_pytorch(tiny_ensemble, name):
+    texts = ['a b c', 'd', 'a b c d e f g h a b']
+    embedder = SentenceEmbedder.load(name, tiny_ensemble)
+    known = {encoder.name: encoder for encoder in known_encoders.KNOWN_ENCODERS}[name]
+    tokenizer = TaskTokenizer(tiny_ensemble / 'vocab.txt', 120)
+    expected = embed(texts, load_encoder(known, tiny_ensemble), tokenizer, known.token_ids)
+    done = []
+    np.testing.assert_allclose(embedder.embed(texts, batch_size=2, on_done=done.append), expected,
+                               atol=1e-5)
+    assert done == [2, 1]

@@ -144,9 +144,12 @@ def test_a_stopped_training_goes_on_and_ends_the_same(tiny_encoder, vocabulary, 
                                atol=1e-5)
 
 
-def test_distractors_must_be_given(tiny_encoder, vocabulary, examples):
-    with pytest.raises(ValueError, match='none were given'):
-        train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=1, distractor=0.5))
+def test_without_distractors_there_is_a_warning(tiny_encoder, vocabulary, examples):
+    plain = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=1))
+    with pytest.warns(UserWarning, match='has no distractors.txt'):
+        found = train(tiny_encoder, vocabulary, examples,
+                      Recipe(**FAST, epochs=1, distractor=0.5))
+    np.testing.assert_array_equal(found.predict(examples.texts), plain.predict(examples.texts))
 
 
 def test_layers_below_learn_more_slowly(tiny_encoder):

@@ -39,8 +39,8 @@ def add_parser(subparsers) -> None:
                         '(default: 1000 2000 4000 8000)')
     parser.add_argument('--fine-tune', choices=('minilm', 'mpnet'), metavar='ENCODER',
                         help='also fine-tune minilm or mpnet at each size')
-    parser.add_argument('--epochs', type=positive, default=6, metavar='N',
-                        help='of the fine-tuning (default: 6)')
+    parser.add_argument('--epochs', type=positive, metavar='N',
+                        help='of the fine-tuning (default: those of the encoder\'s recipe)')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='of samples and weights')
     parser.add_argument('--picture', metavar='FILE', help='draw the curves, as PNG')
     parser.add_argument('--json', metavar='FILE',
@@ -91,19 +91,24 @@ def _fine_tuned(args: argparse.Namespace, texts: dict, targets: dict) -> Callabl
     from ...inference.tokenizer import TaskTokenizer
     from ...taxonomy import DEFAULT_THRESHOLD
     from ...training.encoders import load_encoder
-    from ...training.finetune import fine_tune, FineTuneRecipe, predict
-    from ..train_heads import training_bar
-    known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[args.fine_tune]
+    from ...training.examples import Examples, read_distractors
+    from ...training.fit import fit as fine_tune
+    from ...training.recipe import read_recipe
+    changes = [] if args.epochs is None else [f'epochs={args.epochs}']
+    recipe = read_recipe(args.fine_tune, changes)
+    known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[recipe.encoder]
     where = {'folder': args.encoders, 'offline': args.offline}
     tokenizer = TaskTokenizer(find_vocabulary(**where), MAX_TOKENS)
+    distractors = read_distractors(args.folder)
 
     def fit(chosen: np.ndarray) -> Callable[[str], np.ndarray]:
-        encoder = load_encoder(known, **where)
-        with training_bar(args.epochs * len(chosen), known.name, 'task') as done:
-            model = fine_tune(encoder, known.token_ids, tokenizer,
-                              [texts[TRAIN][index] for index in chosen], targets[TRAIN][chosen],
-                              FineTuneRecipe(epochs=args.epochs), args.seed, done)
-        return lambda name: predict(model, tokenizer, texts[name]) >= DEFAULT_THRESHOLD
+        # No validation: it is one of the splits that judge here.
+        model = fine_tune(
+            load_encoder(known, **where), known, tokenizer, recipe,
+            Examples([texts[TRAIN][index] for index in chosen], targets[TRAIN][chosen]),
+            seed=args.seed, distractors=distractors,
+            say=lambda line: print(line, file=sys.stderr, flush=True))
+        return lambda name: model.predict(texts[name]) >= DEFAULT_THRESHOLD
     return fit
 
 
