@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Train and judge every variant, the unchanged recipe first."""
     require_packages()
     from ..dataset.manifest import read_splits, TRAIN, VALIDATION
-    from ..inference.known_encoders import find_vocabulary, KNOWN_ENCODERS, MAX_TOKENS
+    from ..inference.known_encoders import find_vocabulary, known_encoder, MAX_TOKENS
     from ..inference.tokenizer import TaskTokenizer
     from ..training.ablation import BASE, divide, judge, read_variants
     from ..training.encoders import load_encoder
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         for name, recipe in recipes.items():
             if any((row['variant'], row['seed']) == (name, seed) for row in rows):
                 continue
-            known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[recipe.encoder]
+            known = known_encoder(recipe.encoder)
             found = judge(recipe, division, validation, load_encoder(known, **where), known,
                           tokenizer, seed=seed, distractors=distractors,
                           say=lambda line: print(line, file=sys.stderr, flush=True))

@@ -13,6 +13,7 @@ from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, load_predictor, output
 from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN
+from ..dataset.records import label_flags
 from .data.options import chat_model
 
 if TYPE_CHECKING:
@@ -60,10 +61,8 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and print a table per split."""
-    import numpy as np
     from ..evaluation.comparison import compare, markdown
     from ..evaluation.metrics import scikit_learn
-    from ..taxonomy import to_flags
     scikit_learn()
     splits = read_splits(args.data)
     judged = {name: splits[name] for name in args.splits if splits.get(name)}
@@ -78,8 +77,7 @@ def run(args: argparse.Namespace) -> int:
               file=sys.stderr)
     found: dict[str, Any] = {}
     for split, tasks in judged.items():
-        labels = np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
-        rows = compare(answers[split], labels, next(iter(answers[split])))
+        rows = compare(answers[split], label_flags(tasks), next(iter(answers[split])))
         found[split] = {'tasks': [task.id for task in tasks],
                         'systems': [row.to_dict() for row in rows],
                         'decisions': {name: flags.astype(int).tolist()
@@ -128,13 +126,11 @@ def _decide(predictor, texts: Sequence[str], encoder: int | None = None) -> np.n
 
 
 def _baselines(args: argparse.Namespace, train) -> Systems:
-    import numpy as np
     from ..evaluation import baselines
     from ..inference.known_encoders import KNOWN_ENCODERS
-    from ..taxonomy import to_flags
     from .data.options import embedder
     texts = [task.text for task in train]
-    targets = np.array([to_flags(task.label or ()) for task in train], dtype=bool)
+    targets = label_flags(train)
     yield 'most frequent skill set', baselines.majority(texts, targets)
     yield 'TF-IDF, logistic regression', baselines.tfidf_logistic(texts, targets)
     for known in KNOWN_ENCODERS:

@@ -11,6 +11,7 @@ from typing import Any
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                UsageError)
 from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS
+from ..dataset.records import label_flags
 
 _EXAMPLES = """\
 The page needs no other file and no network. Tasks are predicted one by one by the code that serves
@@ -68,8 +69,8 @@ def _judge(predictor, name: str, tasks, folder: Path):
     import numpy as np
     from ..evaluation.report.page import JudgedSplit
     from ..evaluation.robustness import PLAIN, variants
-    from ..taxonomy import to_flags
-    labels = np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
+    from ..evaluation.significance import exact_match
+    labels = label_flags(tasks)
     path = folder / DISTRACTORS
     sentences = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
     manners = variants([task.text for task in tasks], [line for line in sentences if line.strip()])
@@ -80,7 +81,7 @@ def _judge(predictor, name: str, tasks, folder: Path):
             probabilities = np.array([predictor.predict([text], done)[0].probabilities
                                       for text in texts])
             required = probabilities >= np.asarray(predictor.thresholds, dtype=np.float32)
-            exact[manner] = float((required == labels).all(axis=1).mean())
+            exact[manner] = exact_match(labels, required)
             plain = probabilities if manner == PLAIN else plain
     return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, exact)
 

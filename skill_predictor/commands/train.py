@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 DATA is a dataset's folder with train.jsonl and validation.jsonl (see data/README.md); the best epoch
 is chosen by validation. A training that was stopped goes on where it was when the same command is
-given again. On two cores minilm takes about half an hour and mpnet about one and a half; on a GPU
-minutes. Several GPUs:
+given again. On two cores mpnet reads about 11 tasks a second in training, minilm about 60.
+Several GPUs:
   accelerate launch -m skill_predictor train data --output models/my-model
 
 examples:

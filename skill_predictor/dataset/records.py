@@ -15,9 +15,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, IO
+from typing import Any, IO, TYPE_CHECKING
 
-from ..taxonomy import ordered, UnknownSkillError
+from ..taxonomy import NUM_SKILLS, ordered, to_flags, UnknownSkillError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class RecordError(ValueError):
@@ -162,6 +165,13 @@ def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
         os.unlink(scratch)
         raise
     return count
+
+
+def label_flags(records: Iterable[TaskRecord]) -> np.ndarray:
+    """Labels as flags, bool, shape (records, 6); without a label no skill is required."""
+    import numpy as np
+    return np.array([to_flags(record.label or ()) for record in records],
+                    dtype=bool).reshape(-1, NUM_SKILLS)
 
 
 def as_dict(record: TaskRecord) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class SentenceEmbedder:
         """
         import onnxruntime
         from safetensors.numpy import load_file
-        known = {encoder.name: encoder for encoder in known_encoders.KNOWN_ENCODERS}[name]
+        known = known_encoders.known_encoder(name)
         where = {'folder': folder, 'offline': offline, 'progress': progress}
         weights = load_file(str(base_weights.resolve(known.base, **where)))
         graph = build_embedding_graph(known, weights, known_encoders.MAX_TOKENS)

@@ -54,6 +54,18 @@ KNOWN_ENCODERS: tuple[KnownEncoder, ...] = (
 )
 """Encoders of the ensemble, in the order of a released model."""
 
+
+def known_encoder(name: str) -> KnownEncoder:
+    """The encoder of that name.
+
+    Raises
+    ------
+    KeyError
+        When there is none.
+    """
+    return {encoder.name: encoder for encoder in KNOWN_ENCODERS}[name]
+
+
 VOCABULARY = BaseWeights(
     repository='sentence-transformers/all-MiniLM-L6-v2',
     revision='c9745ed1d9f207416be6d2e6f8de32d1f16199bf',

@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from ..dataset.records import TaskRecord
+from ..evaluation.significance import exact_match
 from ..inference.known_encoders import KnownEncoder
 from ..inference.tokenizer import TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD
@@ -125,7 +126,6 @@ def judge(recipe: Recipe, division: Division, validation: Examples, encoder: Any
     for name, part in (('other writers', division.judging), ('validation', validation)):
         said = trained.predict(part.texts).astype(np.float64).clip(1e-6, 1 - 1e-6)
         truth = part.targets > 0.5
-        found[f'exact match, {name}'] = round(float(
-            ((said >= DEFAULT_THRESHOLD) == truth).all(axis=1).mean()), 4)
+        found[f'exact match, {name}'] = round(exact_match(truth, said >= DEFAULT_THRESHOLD), 4)
         found[f'loss, {name}'] = round(float(-np.log(np.where(truth, said, 1 - said)).mean()), 4)
     return {**found, 'seconds': round(trained.seconds)}

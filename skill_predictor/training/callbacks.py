@@ -36,9 +36,8 @@ class Log(TrainerCallback):
 class Lines(TrainerCallback):
     """Progress as lines, where there is no terminal for a bar."""
 
-    def __init__(self, name: str, tasks: int, say: Callable[[str], None]) -> None:
+    def __init__(self, name: str, say: Callable[[str], None]) -> None:
         self._name = name
-        self._tasks = tasks
         self._say = say
         self._started = self._first = 0.0
         self._last = 0.0

@@ -155,5 +155,10 @@ def mean_pooled(encoder: nn.Module, input_ids: np.ndarray,
     mask = torch.from_numpy(attention_mask)
     with torch.inference_mode():
         output = encoder(input_ids=torch.from_numpy(input_ids), attention_mask=mask)
-        weight = mask.unsqueeze(-1).to(torch.float32)
-        return ((output.last_hidden_state * weight).sum(1) / weight.sum(1)).numpy()
+        return mean_pool(output.last_hidden_state, mask).numpy()
+
+
+def mean_pool(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Mean of the hidden states of the tokens that are not padding, shape (texts, hidden)."""
+    weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1)

@@ -13,13 +13,12 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from ..dataset.manifest import read_splits, TRAIN, VALIDATION
-from ..dataset.records import RecordError, TaskRecord
+from ..dataset.records import label_flags, RecordError, TaskRecord
 from ..dataset.variants import joined, with_distractor, with_typos, without_punctuation
 from ..inference.errors import TextError
 from ..inference.store import sha256_file, TokenIds
 from ..inference.text import clean_text
 from ..inference.tokenizer import batch_ids, TaskTokenizer
-from ..taxonomy import to_flags
 from .recipe import Recipe
 
 BUCKET = 20
@@ -35,7 +34,7 @@ class Examples:
     texts : sequence of str
         As they were written.
     targets : numpy.ndarray, float32 in 0..1, shape (len(texts), 6)
-        0 and 1, or a teacher's probabilities.
+        What is wanted; 0 and 1 for labels.
     groups : sequence of str
         Name of each task's contrast pair, '' for none; empty: unknown.
     """
@@ -74,7 +73,7 @@ def read_examples(folder: str | os.PathLike) -> tuple[dict[str, Examples], dict[
 def examples_of(tasks: Sequence[TaskRecord]) -> Examples:
     """Texts, targets and groups of labelled tasks."""
     return Examples([task.text for task in tasks],
-                    np.array([to_flags(task.label or ()) for task in tasks], dtype=np.float32),
+                    label_flags(tasks).astype(np.float32),
                     [task.group for task in tasks])
 
 

@@ -32,8 +32,7 @@ from .examples import Collate, DISTRACTORS, Examples, LengthBatches, Tasks
 from .heads import fold_standardisation, Head, positive_weights
 from .network import SkillClassifier
 from .recipe import Recipe
-from .trainable import changes, layer_of, prepare
-
+from .trainable import array_of, changes, layer_of, prepare
 
 STANDARDISE_ON = 512
 """So many training tasks say how large the published encoder's states are."""
@@ -83,15 +82,15 @@ class TrainedClassifier:
 
     def head(self) -> Head:
         """The head's weights; they take hidden states as they are."""
-        weights = [_array(layer.weight) for layer in self.network.layers]
-        biases = [_array(layer.bias) for layer in self.network.layers]
+        weights = [array_of(layer.weight) for layer in self.network.layers]
+        biases = [array_of(layer.bias) for layer in self.network.layers]
         weights[0], biases[0] = fold_standardisation(
-            weights[0], biases[0], _array(self.network.mean), float(self.network.scale))
+            weights[0], biases[0], array_of(self.network.mean), float(self.network.scale))
         return Head(tuple(weights), tuple(biases))
 
     def query(self) -> np.ndarray | None:
         """Of attention pooling, float32, shape (6, hidden); ``None`` where the mean is taken."""
-        return None if self.network.pool is None else _array(self.network.pool.query)
+        return None if self.network.pool is None else array_of(self.network.pool.query)
 
     def changes(self) -> dict[str, np.ndarray]:
         """See :func:`skill_predictor.training.trainable.changes`."""
@@ -148,7 +147,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
     tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors)
     groups = train.groups if recipe.pairs_together else None
-    callbacks: list[TrainerCallback] = [Lines(known.name, len(train), say)] if say else []
+    callbacks: list[TrainerCallback] = [Lines(known.name, say)] if say else []
     if folder is not None:
         callbacks.append(Log(Path(folder) / 'log.csv'))
     if validation is not None and recipe.patience:
@@ -260,7 +259,3 @@ def _metrics(found: EvalPrediction) -> dict[str, float]:
     scores = score(found.label_ids >= DEFAULT_THRESHOLD, found.predictions >= 0.0)
     return {'exact_match': scores.exact_match, 'macro_f1': scores.macro_f1,
             'hamming_loss': scores.hamming_loss}
-
-
-def _array(parameter: torch.Tensor) -> np.ndarray:
-    return parameter.detach().to('cpu', torch.float32).numpy().copy()

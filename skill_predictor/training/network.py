@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..taxonomy import NUM_SKILLS
+from .encoders import mean_pool
 from .heads import standardisation
 from .recipe import Recipe
 
@@ -85,9 +86,3 @@ class SkillAttention(nn.Module):
         scores = hidden @ self.query.T
         scores = scores.masked_fill(attention_mask.unsqueeze(-1) == 0, -1e4)
         return torch.softmax(scores, dim=1).transpose(1, 2) @ hidden
-
-
-def mean_pool(hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-    """Mean of the hidden states of the tokens that are not padding, shape (texts, hidden)."""
-    weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weight).sum(1) / weight.sum(1)

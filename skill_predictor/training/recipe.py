@@ -74,9 +74,6 @@ class Recipe:
     typos, no_punctuation, distractor, joined : float
         Probability that a text is changed so in training, see
         :mod:`skill_predictor.dataset.variants`.
-    teacher_weight : float
-        Share of a teacher's probabilities in the targets (Hinton et al. 2015), where there is a
-        teacher.
     """
 
     encoder: str
@@ -104,7 +101,6 @@ class Recipe:
     no_punctuation: float = 0.0
     distractor: float = 0.0
     joined: float = 0.0
-    teacher_weight: float = 0.5
 
     def __post_init__(self) -> None:
         known = [encoder.name for encoder in known_encoders.KNOWN_ENCODERS]
@@ -131,7 +127,7 @@ _RANGES = {
     'batch_size': (1, _ANY), 'encoder_rate': (0, _ANY), 'head_rate': (0, _ANY),
     'warm_up': (0, 1), 'weight_decay': (0, _ANY), 'max_gradient': (1e-9, _ANY),
     'patience': (0, _ANY), 'typos': (0, 1.01), 'no_punctuation': (0, 1.01),
-    'distractor': (0, 1.01), 'joined': (0, 1.01), 'teacher_weight': (0, 1.01)}
+    'distractor': (0, 1.01), 'joined': (0, 1.01)}
 
 
 def recipe_names() -> list[str]:

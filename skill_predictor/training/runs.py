@@ -104,7 +104,7 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
     _claim(folder, about)
     if (folder / 'trained.safetensors').exists():
         return read_run(folder)
-    known = _known(recipe.encoder)
+    known = known_encoders.known_encoder(recipe.encoder)
     encoder = load_encoder(known, encoders_folder, offline=offline, progress=say)
     trained = fit(encoder, known, tokenizer, recipe, splits['train'], splits.get('validation'),
                   folder=folder, seed=seed, distractors=distractors, say=say)
@@ -139,7 +139,8 @@ def read_run(folder: str | os.PathLike) -> Run:
         head = Head(tuple(tensors.pop(f'head.{index}.weight') for index in range(layers)),
                     tuple(tensors.pop(f'head.{index}.bias') for index in range(layers)))
         query = tensors.pop('pool.query', None)
-        encoder = TrainedEncoder(_known(recipe.encoder), head, tensors, _unfrozen(recipe), query)
+        encoder = TrainedEncoder(known_encoders.known_encoder(recipe.encoder), head, tensors,
+                                 _unfrozen(recipe), query)
         return Run(folder, recipe, about['seed'], about['seconds'], about['history'], predictions,
                    encoder)
     except (OSError, ValueError, KeyError, RecipeError) as error:
@@ -161,10 +162,6 @@ def _claim(folder: Path, about: Mapping) -> None:
     if other:
         raise RunError(f'{folder} holds a run with another {" and ".join(other)}; choose another '
                        'folder, or remove that one')
-
-
-def _known(name: str) -> known_encoders.KnownEncoder:
-    return {encoder.name: encoder for encoder in known_encoders.KNOWN_ENCODERS}[name]
 
 
 def _unfrozen(recipe: Recipe) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def prepare(encoder: nn.Module, recipe: Recipe) -> dict[str, np.ndarray]:
         if layer_of(name) in chosen:
             whole = not recipe.adapter_rank or parameter.ndim == 1 or 'lora_' in name
             parameter.requires_grad_(whole)
-    return {_plain(name): _array(parameter).copy() for name, parameter
+    return {_plain(name): array_of(parameter) for name, parameter
             in encoder.named_parameters() if parameter.requires_grad and 'lora_' not in name}
 
 
@@ -66,9 +66,9 @@ def changes(encoder: nn.Module, recipe: Recipe,
         if adapter:
             module, kind = adapter.groups()
             scale = recipe.adapter_scale if kind == 'lora_B' else 1.0
-            found[f'{module}.weight.{kind}'] = _array(parameter) * np.float32(scale)
+            found[f'{module}.weight.{kind}'] = array_of(parameter) * np.float32(scale)
         elif parameter.requires_grad:
-            found[_plain(name)] = _array(parameter) - published[_plain(name)]
+            found[_plain(name)] = array_of(parameter) - published[_plain(name)]
     return found
 
 
@@ -91,5 +91,6 @@ def _add_adapters(encoder: nn.Module, recipe: Recipe, chosen: set[int]) -> None:
         target_modules=names), encoder)
 
 
-def _array(parameter: torch.Tensor) -> np.ndarray:
-    return parameter.detach().to('cpu', torch.float32).numpy()
+def array_of(parameter: torch.Tensor) -> np.ndarray:
+    """A copy of a tensor, float32."""
+    return parameter.detach().to('cpu', torch.float32).numpy().copy()

@@ -13,7 +13,7 @@ from typing import Any, TYPE_CHECKING
 
 from .. import output, UsageError
 from ...dataset import journal
-from ...dataset.records import RecordError, TaskRecord, write_tasks
+from ...dataset.records import label_flags, RecordError, TaskRecord, write_tasks
 from .options import (add_chat_options, add_encoder_options, add_guide_option, chat_model, embedder,
                       fraction, positive, read_all, read_guide)
 
@@ -89,11 +89,10 @@ def _add_doubts(step: argparse.ArgumentParser) -> None:
 
 
 def _doubts(args: argparse.Namespace) -> int:
-    import numpy as np
     from ...dataset.audit.doubts import cross_validated, doubts
-    from ...taxonomy import from_flags, SKILLS, to_flags
+    from ...taxonomy import from_flags, SKILLS
     tasks = read_all(args.tasks)
-    targets = np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
+    targets = label_flags(tasks)
     groups = [task.group or task.id for task in tasks]
     if len(set(groups)) < args.folds or args.folds < 2:
         raise UsageError(f'{len(set(groups))} groups cannot make {args.folds} folds')

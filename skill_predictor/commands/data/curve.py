@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from .. import output
 from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
+from ...dataset.records import label_flags
 from .options import add_encoder_options, embedder, positive
-from .probe import targets_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 _EXAMPLES = """\
 For each size, that many random tasks of train are fitted, and every other split is predicted. The
-linear probe on frozen embeddings takes seconds, a fine-tuned encoder about 3 minutes per thousand
+linear probe on frozen embeddings takes seconds, a fine-tuned encoder about 2 minutes per thousand
 tasks with minilm on two cores (and needs PyTorch).
 
 examples:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     splits = {name: tasks for name, tasks in read_splits(args.folder).items() if tasks}
     judged = [name for name in (VALIDATION, TEST, TEST_DOMAINS) if name in splits]
     texts = {name: [task.text for task in tasks] for name, tasks in splits.items()}
-    targets = {name: targets_of(tasks) for name, tasks in splits.items()}
+    targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     order = np.random.default_rng(args.seed).permutation(len(texts[TRAIN]))
     sizes = sorted({*(size for size in args.sizes if size < len(order)), len(order)})
     fits = {f'linear probe on {args.encoder}': _probe(args, texts, targets)}
@@ -87,7 +87,7 @@ def _probe(args: argparse.Namespace, texts: dict, targets: dict) -> Callable:
 
 
 def _fine_tuned(args: argparse.Namespace, texts: dict, targets: dict) -> Callable:
-    from ...inference.known_encoders import find_vocabulary, KNOWN_ENCODERS, MAX_TOKENS
+    from ...inference.known_encoders import find_vocabulary, known_encoder, MAX_TOKENS
     from ...inference.tokenizer import TaskTokenizer
     from ...taxonomy import DEFAULT_THRESHOLD
     from ...training.encoders import load_encoder
@@ -96,7 +96,7 @@ def _fine_tuned(args: argparse.Namespace, texts: dict, targets: dict) -> Callabl
     from ...training.recipe import read_recipe
     changes = [] if args.epochs is None else [f'epochs={args.epochs}']
     recipe = read_recipe(args.fine_tune, changes)
-    known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[recipe.encoder]
+    known = known_encoder(recipe.encoder)
     where = {'folder': args.encoders, 'offline': args.offline}
     tokenizer = TaskTokenizer(find_vocabulary(**where), MAX_TOKENS)
     distractors = read_distractors(args.folder)

@@ -142,9 +142,9 @@ def embedder(args: argparse.Namespace) -> Callable[[Sequence[str]], np.ndarray]:
     from ...inference import graph
     from ...inference.embedding import SentenceEmbedder
     from ...inference.embedding_cache import CachedEmbeddings
-    from ...inference.known_encoders import KNOWN_ENCODERS
+    from ...inference.known_encoders import known_encoder
     from ...inference.locations import cache_dir
-    known = {encoder.name: encoder for encoder in KNOWN_ENCODERS}[args.encoder]
+    known = known_encoder(args.encoder)
     loaded: list[SentenceEmbedder] = []
 
     def compute(texts: Sequence[str], done: Callable[[int], None]) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import output, UsageError
 from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
+from ...dataset.records import label_flags
 from .options import add_encoder_options, embedder, positive
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     splits = {name: tasks for name, tasks in splits.items() if tasks}
     embed = embedder(args)
     embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
-    targets = {name: targets_of(tasks) for name, tasks in splits.items()}
+    targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     figures = {f'{args.folds}-fold cross-validation on train': _cross_validated(
         args, splits[TRAIN], embeddings[TRAIN], targets[TRAIN])}
     models = probe.fit(embeddings[TRAIN], targets[TRAIN])
@@ -73,13 +74,6 @@ def _chosen(args: argparse.Namespace, tasks: Sequence[TaskRecord]) -> list[TaskR
     if len(chosen) < args.folds:
         raise UsageError(f'{len(chosen)} training tasks are too few for {args.folds} folds')
     return chosen
-
-
-def targets_of(tasks: Sequence[TaskRecord]) -> np.ndarray:
-    """Labels of tasks as flags, bool, shape (len(tasks), 6)."""
-    import numpy as np
-    from ...taxonomy import to_flags
-    return np.array([to_flags(task.label or ()) for task in tasks], dtype=bool)
 
 
 def _cross_validated(args: argparse.Namespace, tasks: Sequence[TaskRecord],
