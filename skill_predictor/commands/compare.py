@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ OpenAI-compatible API, all with the same prompt and without examples.
 examples:
   skill-predictor compare data
   skill-predictor compare data --against models/paper --json comparison.json
+  skill-predictor compare data --setfit 10000
   skill-predictor compare data --language-models gpt-oss:120b llama4:scout \\
       --base-url http://localhost:11434/v1
 """
@@ -47,6 +49,9 @@ def add_parser(subparsers) -> None:
                         help='other released models, as folders or names')
     parser.add_argument('--no-baselines', action='store_true',
                         help='leave out the systems that are fitted here')
+    parser.add_argument('--setfit', type=_pairs, default=0, metavar='PAIRS',
+                        help='fit SetFit on both encoders too, with this many pairs of tasks '
+                             '(default: 0, not at all; 10000 take about 45 minutes on 2 cores)')
     parser.add_argument('--language-models', nargs='+', default=[], metavar='NAME',
                         help='language models to ask (default: none)')
     parser.add_argument('--base-url', metavar='URL', help='their server, up to /v1 '
@@ -59,11 +64,20 @@ def add_parser(subparsers) -> None:
     add_prediction_options(parser)
 
 
+def _pairs(text: str) -> int:
+    pairs = int(text)
+    if pairs < 0:
+        raise argparse.ArgumentTypeError(f'{pairs} is below 0')
+    return pairs
+
+
 def run(args: argparse.Namespace) -> int:
     """Compare, and print a table per split."""
     from ..evaluation.comparison import compare, markdown
     from ..evaluation.metrics import scikit_learn
     scikit_learn()
+    if args.setfit and importlib.util.find_spec('setfit') is None:
+        raise ImportError("--setfit needs the setfit library; pip install 'skill-predictor[setfit]'")
     splits = read_splits(args.data)
     judged = {name: splits[name] for name in args.splits if splits.get(name)}
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
@@ -94,6 +108,8 @@ def _systems(args: argparse.Namespace, train) -> Systems:
     yield from _models(args)
     if not args.no_baselines:
         yield from _baselines(args, train)
+    if args.setfit:
+        yield from _setfit(args, train)
     for name in args.language_models:
         yield f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts)
 
@@ -140,6 +156,17 @@ def _baselines(args: argparse.Namespace, train) -> Systems:
                baselines.frozen_logistic(texts, targets, embed))
         yield (f'frozen {known.name}, {baselines.NEIGHBOURS} nearest neighbours',
                baselines.nearest_neighbours(texts, targets, embed))
+
+
+def _setfit(args: argparse.Namespace, train) -> Systems:
+    from ..inference.known_encoders import KNOWN_ENCODERS
+    from ..training.few_shot import setfit
+    texts = [task.text for task in train]
+    for known in KNOWN_ENCODERS:
+        print(f'fitting SetFit on {known.name}', file=sys.stderr, flush=True)
+        yield (f'SetFit on {known.name}, {args.setfit} pairs', setfit(
+            texts, label_flags(train), known.name, args.setfit, folder=args.encoders,
+            offline=args.offline))
 
 
 def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -76,3 +77,17 @@ def test_without_language_models_it_says_so(compare):
     pytest.importorskip('sklearn')
     done = compare('--no-baselines', '--splits', 'test_domains')
     assert done.code == 0 and 'no language model was named' in done.err
+
+
+@pytest.mark.parametrize('pairs, says', [('-1', 'below 0'), ('many', 'invalid')])
+def test_wrong_pairs_are_refused(cli, data, pairs, says):
+    done = cli('compare', data, '--setfit', pairs)
+    assert done.code == 2 and says in done.err
+
+
+def test_setfit_that_is_missing_is_said_at_once(compare, monkeypatch):
+    pytest.importorskip('sklearn')
+    monkeypatch.setitem(sys.modules, 'setfit', None)
+    done = compare('--setfit', 100)
+    assert done.code != 0 and "pip install 'skill-predictor[setfit]'" in done.err
+    assert 'predicting' not in done.err
