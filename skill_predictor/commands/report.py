@@ -1,4 +1,4 @@
-"""``skill-predictor report``: a model's evaluation as one HTML page."""
+"""``skill-predictor report``: a model's evaluation as one HTML page, or in short as Markdown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS
 from ..dataset.records import label_flags
 
 _EXAMPLES = """\
-The page needs no other file and no network. Tasks are predicted one by one by the code that serves
+The page needs no other file and no network. A FILE that ends in .md gets the figures alone. Tasks are predicted one by one by the code that serves
 the model.
 
 examples:
   skill-predictor report data --output report.html
+  skill-predictor report data --output evaluation.md
   skill-predictor compare data --json comparison.json
   skill-predictor report data --comparison comparison.json --output report.html
 """
@@ -33,7 +34,7 @@ def add_parser(subparsers) -> None:
         'report', help='write the evaluation of a model as an HTML page', epilog=_EXAMPLES,
         description='Write the evaluation of a model, with plots, as one HTML page.')
     parser.add_argument('data', type=Path, metavar='DATA', help="the dataset's folder")
-    parser.add_argument('--output', required=True, metavar='FILE', help='the page to write')
+    parser.add_argument('--output', required=True, metavar='FILE', help='the page to write, or the Markdown file (.md)')
     parser.add_argument('--splits', nargs='+', default=[TEST, TEST_DOMAINS], metavar='SPLIT',
                         help='tasks to judge by (default: test test_domains)')
     parser.add_argument('--comparison', metavar='FILE',
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Predict, and write the page."""
     from ..evaluation.metrics import scikit_learn
     from ..evaluation.report.page import page
+    from ..evaluation.report.summary import summary
     scikit_learn()
     comparisons = _read(args.comparison, dict)
     ablation = _read(args.ablation, list)
@@ -59,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
         about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
-    text = page(f'{model.name}: evaluation', about, found, comparisons, ablation or ())
+    write = summary if args.output.endswith('.md') else page
+    text = write(f'{model.name}: evaluation', about, found, comparisons, ablation or ())
     with output(args.output) as stream:
         stream.write(text)
     return 0
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _judge(predictor, name: str, tasks, folder: Path):
     import numpy as np
-    from ..evaluation.report.page import JudgedSplit
+    from ..evaluation.report.facts import JudgedSplit
     from ..evaluation.robustness import PLAIN, variants
     from ..evaluation.significance import exact_match
     labels = label_flags(tasks)

@@ -37,6 +37,13 @@ def test_the_page(report, tmp_path):
     assert str(tmp_path) not in html
 
 
+def test_the_summary(report, tmp_path):
+    done = report('--output', tmp_path / 'short.md')
+    assert done.code == 0, done.err
+    text = (tmp_path / 'short.md').read_text()
+    assert '## test_domains, 2 tasks' in text and '| upper case |' in text
+
+
 @pytest.mark.parametrize('options, said', [
     (['--splits', 'validation'], 'there are no tasks in validation'),
     (['--comparison', 'damaged.json'], 'is not JSON'),

@@ -13,7 +13,10 @@ for module in ('sklearn', 'scipy', 'matplotlib', 'jinja2'):
 
 from skill_predictor.dataset.records import TaskRecord  # noqa: E402
 from skill_predictor.evaluation.comparison import compare  # noqa: E402
-from skill_predictor.evaluation.report.page import JudgedSplit, page  # noqa: E402
+from skill_predictor.evaluation.report import facts  # noqa: E402
+from skill_predictor.evaluation.report.facts import JudgedSplit  # noqa: E402
+from skill_predictor.evaluation.report.page import page  # noqa: E402
+from skill_predictor.evaluation.report.summary import summary, table  # noqa: E402
 from skill_predictor.taxonomy import from_flags  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -29,21 +32,28 @@ def split(**changes):
                           'probabilities': PROBABILITIES, 'thresholds': [0.5] * 6, **changes})
 
 
-@pytest.fixture(scope='module')
-def html():
+def everything(form):
     decisions = PROBABILITIES >= 0.5
     rows = compare({'ours': decisions, 'other': ~decisions}, LABELS, 'ours')
     comparisons = {'test': {'tasks': [record.id for record in RECORDS],
                             'systems': [row.to_dict() for row in rows]}}
-    return page('m: evaluation', {'model': 'm+123'},
+    return form('m: evaluation', {'model': 'm+123'},
                 [split(robustness={'as written': 0.8, 'typos': 0.75})], comparisons,
                 [{'change': 'no adapters', 'exact match': 0.9}])
 
 
+@pytest.fixture(scope='module')
+def html():
+    return everything(page)
+
+
+EXACT = ((PROBABILITIES >= 0.5) == LABELS).all(axis=1).mean()
+SAID = ('m+123', f'{EXACT:.4f}', 'expected calibration error', 'test, 80 tasks', 'other',
+        'no adapters', 'typos', '-0.050', 'Comparison o', 'p (McNemar)', 'review band')
+
+
 def test_everything_is_on_it(html):
-    exact = ((PROBABILITIES >= 0.5) == LABELS).all(axis=1).mean()
-    for said in ('m+123', f'{exact:.4f}', 'expected calibration error', 'test, 80 tasks', 'other',
-                 'no adapters', 'typos', '-0.050', 'Comparison of systems', 'p (McNemar)'):
+    for said in SAID:
         assert said in html, said
     # precision-recall, reliability, review band, confusion, four breakdowns, comparison
     assert html.count('<svg') == html.count('</svg>') == 9
@@ -70,3 +80,24 @@ def test_the_same_figures_give_the_same_page():
 def test_a_model_without_a_mistake():
     html = page('t', {}, [split(probabilities=LABELS.astype(np.float32))])
     assert '<p>None.</p>' in html and html.count('<svg') == 7
+
+
+def test_everything_is_in_the_summary():
+    text = everything(summary)
+    for said in SAID:
+        assert said in text, said
+    for line in text.splitlines():
+        assert '<script' not in line
+        assert not line or line[0] in '#-|' or line[-1] in '.:'
+
+
+def test_the_review_band_follows_each_threshold():
+    moved = split(thresholds=[0.7] * 6, probabilities=np.clip(PROBABILITIES + 0.2, 0, 1))
+    first = facts.by_review_band(moved)[0]
+    assert first['coverage'] == '1.000'
+    assert first['exact_match'] == f'{(moved.predicted == LABELS).all(axis=1).mean():.3f}'
+
+
+def test_cells_keep_to_their_place():
+    assert table([{'a': 'x|y\nz', 'b': 1}], {'a': 'A', 'b': 'B'}).splitlines() == [
+        '| A | B |', '| --- | ---: |', '| x\\|y z | 1 |']

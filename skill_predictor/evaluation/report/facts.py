@@ -1,0 +1,108 @@
+"""The figures of a report as text, for whatever form it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...dataset.records import TaskRecord
+from ..calibration import coverage_curve, expected_calibration_error
+from ..metrics import score
+from ..significance import bootstrap, exact_match, Interval, macro_f1
+
+REVIEW_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48)
+"""Distances from the threshold of which the table of coverage tells."""
+
+
+@dataclass(frozen=True)
+class JudgedSplit:
+    """Labelled tasks and what a model said.
+
+    Attributes
+    ----------
+    name : str
+    records : sequence of TaskRecord
+    labels : numpy.ndarray, bool, shape (n, 6)
+    probabilities : numpy.ndarray, float32 in 0..1, shape (n, 6)
+    thresholds : sequence of float
+    robustness : mapping of str to float
+        Exact match by manner of writing, the plain one first; empty: not measured.
+    """
+
+    name: str
+    records: Sequence[TaskRecord]
+    labels: np.ndarray
+    probabilities: np.ndarray
+    thresholds: Sequence[float]
+    robustness: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Decisions, bool, shape (n, 6)."""
+        return self.probabilities >= np.asarray(self.thresholds, dtype=np.float32)
+
+
+Row = dict[str, Any]
+
+
+def overall(split: JudgedSplit) -> list[Row]:
+    """Name, value and 95 % interval (empty where there is none) of each overall figure."""
+    found: dict[str, Interval] = {
+        'exact match': bootstrap(split.labels, split.predicted, exact_match),
+        'macro F1': bootstrap(split.labels, split.predicted, macro_f1)}
+    rows = [{'name': name, 'value': f'{value.value:.4f}',
+             'interval': f'{value.low:.4f} to {value.high:.4f}'} for name, value in found.items()]
+    hamming = score(split.labels, split.predicted).hamming_loss
+    error = expected_calibration_error(split.labels, split.probabilities)
+    return [*rows, {'name': 'Hamming loss', 'value': f'{hamming:.4f}', 'interval': ''},
+            {'name': 'expected calibration error', 'value': f'{error:.4f}', 'interval': ''}]
+
+
+def by_skill(split: JudgedSplit) -> list[Row]:
+    """Threshold, precision, recall, F1 with its 95 % interval and support of each skill."""
+    rows = []
+    for index, (skill, found) in enumerate(score(split.labels, split.predicted).skills.items()):
+        column = slice(index, index + 1)
+        f1 = bootstrap(split.labels[:, column], split.predicted[:, column], macro_f1)
+        rows.append({'skill': skill, 'threshold': f'{split.thresholds[index]:g}',
+                     'precision': f'{found.precision:.3f}', 'recall': f'{found.recall:.3f}',
+                     'f1': f'{found.f1:.3f}', 'interval': f'{f1.low:.3f} to {f1.high:.3f}',
+                     'support': found.support})
+    return rows
+
+
+def by_manner(split: JudgedSplit) -> list[Row]:
+    """Exact match of the same tasks written otherwise, and its change; empty: not measured."""
+    if not split.robustness:
+        return []
+    plain = next(iter(split.robustness.values()))
+    return [{'name': name, 'value': f'{value:.3f}', 'change': f'{value - plain:+.3f}'}
+            for name, value in split.robustness.items()]
+
+
+def by_review_band(split: JudgedSplit) -> list[Row]:
+    """Coverage and exact match of what remains, by the width of the review band."""
+    # The curve knows one threshold; a skill with its own is moved to it.
+    moved = split.probabilities - np.asarray(split.thresholds, dtype=np.float32) + 0.5
+    return [{'band': f'{point.band:g}', 'coverage': f'{point.coverage:.3f}',
+             'exact_match': f'{point.exact_match:.3f}'}
+            for point in coverage_curve(split.labels, moved, bands=REVIEW_BANDS)]
+
+
+def systems(part: Mapping[str, Any]) -> list[Row]:
+    """The systems of a comparison, as ``skill-predictor compare --json`` writes it per split."""
+    rows = []
+    for system in part['systems']:
+        against = system['against']
+        rows.append({
+            'name': system['name'], 'exact_match': f'{system["exact_match"]["value"]:.3f}',
+            'interval': f'{system["exact_match"]["low"]:.3f} to {system["exact_match"]["high"]:.3f}',
+            'macro_f1': f'{system["macro_f1"]["value"]:.3f}',
+            'hamming_loss': f'{system["hamming_loss"]:.4f}',
+            'only_first': against['only_first'] if against else '',
+            'only_second': against['only_second'] if against else '',
+            'p': f'{against["p_value"]:.2g}' if against else ''})
+    return rows
