@@ -19,7 +19,7 @@ from .commands import UsageError
 PROGRAM = 'skill-predictor'
 
 COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'compare', 'report', 'data',
-            'train', 'ablate', 'train-heads')
+            'train', 'ablate')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\

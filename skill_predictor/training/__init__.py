@@ -1,4 +1,4 @@
-"""From labelled tasks to a released model: embeddings, heads, figures, release.
+"""From labelled tasks to a released model: recipes, encoders, the training loop, runs, release.
 
 The only room that imports PyTorch and transformers (``pip install 'skill-predictor[train]'``).
 """

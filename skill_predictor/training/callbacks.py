@@ -11,20 +11,37 @@ from transformers import TrainerCallback
 
 
 class Log(TrainerCallback):
-    """What is measured, as a CSV file that spreadsheets and pandas read."""
+    """What is measured, as a CSV file that spreadsheets and pandas read.
+
+    Parameters
+    ----------
+    path
+        Of the file. When it is there, a training that was stopped goes on, and so does its clock.
+    """
 
     COLUMNS = ('step', 'epoch', 'seconds', 'loss', 'learning_rate', 'grad_norm', 'eval_loss',
                'eval_exact_match', 'eval_macro_f1', 'eval_hamming_loss')
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._started = time.monotonic()
+        self._started = time.monotonic() - self._before()
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the training so far, of all its parts."""
+        return time.monotonic() - self._started
+
+    def _before(self) -> float:
+        if not self._path.exists():
+            return 0.0
+        with open(self._path, encoding='utf-8', newline='') as stream:
+            return max((float(row['seconds']) for row in csv.DictReader(stream)), default=0.0)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero:
             return
         new = not self._path.exists()
-        row = {'step': state.global_step, 'seconds': round(time.monotonic() - self._started, 1),
+        row = {'step': state.global_step, 'seconds': round(self.seconds, 1),
                **(logs or {})}
         with open(self._path, 'a', encoding='utf-8', newline='') as stream:
             writer = csv.DictWriter(stream, self.COLUMNS, extrasaction='ignore')

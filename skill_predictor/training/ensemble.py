@@ -8,15 +8,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..evaluation.metrics import Scores
+from ..evaluation.comparison import compare, SystemScores
 from ..inference import known_encoders
 from ..inference.store import ReleasedModel
+from ..taxonomy import DEFAULT_THRESHOLD
 from .calibration import cooled, fit_temperature, scaled
 from .examples import Examples
-from .figures import measure_all
 from .model_card import model_card
 from .release import TrainedEncoder, write_release
 from .runs import Run
+
+
+ENSEMBLE = 'ensemble'
+"""Name of the mean of all encoders' probabilities, beside the encoders' own names."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,38 @@ def calibrate(runs: Sequence[Run], validation: Examples) -> Ensemble:
         for run in runs})
 
 
-def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, dict[str, Scores]]:
-    """Scores by split, of each encoder and of the ensemble, at the default threshold."""
-    return {split: measure_all(ensemble.predictions(split), part.targets)
-            for split, part in examples.items() if split in ensemble.runs[0].predictions}
+def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, list[SystemScores]]:
+    """Scores by split: of the ensemble, and of each encoder, tested against it.
+
+    Parameters
+    ----------
+    ensemble
+        Whose runs have predicted the splits.
+    examples
+        Splits by name; those that were not predicted are left out.
+
+    Raises
+    ------
+    ImportError
+        When scikit-learn is not installed.
+    """
+    figures = {}
+    for split, part in examples.items():
+        if split in ensemble.runs[0].predictions:
+            by_encoder = ensemble.predictions(split)
+            # As the predictor takes it.
+            mean = np.mean(list(by_encoder.values()), axis=0, dtype=np.float32)
+            figures[split] = compare(
+                {name: values >= DEFAULT_THRESHOLD
+                 for name, values in {ENSEMBLE: mean, **by_encoder}.items()},
+                part.targets > 0.5, ENSEMBLE)
+    return figures
 
 
 def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
                  examples: Mapping[str, Examples], *, command: str,
                  encoders_folder: str | os.PathLike | None = None, offline: bool = False,
-                 overwrite: bool = False) -> tuple[ReleasedModel, dict[str, dict[str, Scores]]]:
+                 overwrite: bool = False) -> tuple[ReleasedModel, dict[str, list[SystemScores]]]:
     """Write a model folder from runs.
 
     Parameters
@@ -81,8 +107,8 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
     Returns
     -------
     model : ReleasedModel
-    figures : dict of dict of Scores
-        By split and encoder, see :func:`measure`.
+    figures : dict of list of SystemScores
+        By split, see :func:`measure`.
 
     Raises
     ------
@@ -95,6 +121,6 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
         split: len(part) for split, part in examples.items()}, figures, command)
     model = write_release(
         folder, name, ensemble.encoders(),
-        known_encoders.find_vocabulary(folder=encoders_folder, offline=offline), card, max_tokens=known_encoders.MAX_TOKENS,
-        overwrite=overwrite)
+        known_encoders.find_vocabulary(folder=encoders_folder, offline=offline), card,
+        max_tokens=known_encoders.MAX_TOKENS, overwrite=overwrite)
     return model, figures

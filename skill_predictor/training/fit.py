@@ -147,9 +147,10 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
     tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors)
     groups = train.groups if recipe.pairs_together else None
+    log = Log(Path(folder) / 'log.csv') if folder is not None else None
     callbacks: list[TrainerCallback] = [Lines(known.name, say)] if say else []
-    if folder is not None:
-        callbacks.append(Log(Path(folder) / 'log.csv'))
+    if log is not None:
+        callbacks.append(log)
     if validation is not None and recipe.patience:
         callbacks.append(EarlyStoppingCallback(recipe.patience))
     scratch = tempfile.TemporaryDirectory()  # the trainer wants a folder, whatever it is told
@@ -173,7 +174,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
         trainer.train(resume_from_checkpoint=last)
     history = [entry for entry in trainer.state.log_history if 'eval_exact_match' in entry]
     return TrainedClassifier(network.float(), known, recipe, tokenizer, published, history,
-                             time.monotonic() - started)
+                             log.seconds if log is not None else time.monotonic() - started)
 
 
 class _SkillTrainer(Trainer):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
-from ..evaluation.metrics import Scores
+from ..evaluation.comparison import SystemScores
 from ..taxonomy import SKILLS
-from .figures import ENSEMBLE
 from .recipe import Recipe
 from .runs import Run
+
+WATTS_PER_THREAD = 10
+"""Of a processor under load, for the estimate of energy; nothing is measured."""
 
 _CARD = """\
 # {name}
@@ -17,6 +19,13 @@ _CARD = """\
 Predicts from a task in plain English which of six physical skills it requires:
 {skills}.
 The probabilities are the mean of {count}; a skill is required from 0.5.
+
+## Intended use
+
+To find the robots, or the team, that can do a task which somebody asks for in words: the allocator
+gives it to robots that have every required skill. Labels mean what the dataset's labelling guide
+says (data/LABELING.md). Not intended: to decide whether a task is safe, allowed or sensible, to tell
+robots of equal skills apart, or to judge texts in other languages.
 
 ## How it was made
 
@@ -26,28 +35,38 @@ The probabilities are the mean of {count}; a skill is required from 0.5.
 | --- | {rules} |
 {recipe}
 
-Trained on {train} tasks; the epoch and the temperature that the logits are divided by were chosen on
-{validation} others.
+Trained on {train} tasks; the epoch and the temperature that the logits are divided by (Guo et al.
+2017) were chosen on {validation} others. Nothing was chosen by the tasks of the other splits.
 
 ```
 {command}
 ```
 
+Training took {minutes:.0f} minutes on {threads} processor threads{device}. At {watts} W a thread
+that is about {energy:.2f} kWh; this is computed, not measured.
+
 ## Figures
 
-PyTorch, float32, threshold 0.5.
+PyTorch, float32, threshold 0.5, with 95 % bootstrap intervals; p by McNemar's test against the
+ensemble.
 
 {figures}
 
 ## Limits
 
-English only, and tasks like those it was trained on. Check what the robot is going to do where a
-wrong answer can hurt somebody.
+- English only, one to a few sentences, like the tasks it was trained on. Texts in other alphabets are
+  refused; other languages in Latin letters are not.
+- The tasks were written and labelled by language models, and labelled twice; people may ask in ways
+  that are not among them. Measure on your own operators' tasks (`skill-predictor evaluate`).
+- It reads the text alone: what a fleet knows about the place is not in its answer.
+- A probability near 0.5 means that it is unsure; a review band sends such tasks to a person
+  (docs/training.md says what that costs).
+- Check what a robot is going to do where a wrong answer can hurt somebody.
 """
 
 
 def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float],
-               tasks: Mapping[str, int], figures: Mapping[str, Mapping[str, Scores]],
+               tasks: Mapping[str, int], figures: Mapping[str, Sequence[SystemScores]],
                command: str) -> str:
     """The card as Markdown.
 
@@ -62,7 +81,7 @@ def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float]
     tasks
         How many there are by split.
     figures
-        Scores by split and encoder.
+        Scores by split, from :func:`skill_predictor.training.ensemble.measure`.
     command
         What makes the model again.
     """
@@ -73,17 +92,28 @@ def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float]
         rules=' | '.join('---:' for _ in runs), recipe=_recipes(runs, temperatures),
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{scores_table(scores)}'
-                            for split, scores in figures.items()))
+                            for split, scores in figures.items()), **_effort(runs))
 
 
-def scores_table(scores: Mapping[str, Scores]) -> str:
-    """A Markdown table with a line per encoder: overall figures, and F1 per skill."""
-    header = ['', 'exact match', 'Hamming loss', 'macro F1', *(f'F1 {skill}' for skill in SKILLS)]
-    rows = [[f'**{name}**' if name == ENSEMBLE else name, f'{row.exact_match:.3f}',
-             f'{row.hamming_loss:.4f}', f'{row.macro_f1:.3f}',
-             *(f'{row.skills[skill].f1:.3f}' for skill in SKILLS)] for name, row in scores.items()]
+def scores_table(scores: Sequence[SystemScores]) -> str:
+    """A Markdown table with a line per system: overall figures, F1 per skill, p."""
+    header = ['', 'exact match (95 %)', 'Hamming loss', 'macro F1 (95 %)',
+              *(f'F1 {skill}' for skill in SKILLS), 'p']
+    rows = [[f'**{row.name}**' if row.against is None else row.name, str(row.exact_match),
+             f'{row.hamming_loss:.4f}', str(row.macro_f1),
+             *(f'{row.f1[skill]:.3f}' for skill in SKILLS),
+             '' if row.against is None else f'{row.against.p_value:.2g}'] for row in scores]
     lines = [header, ['---', *['---:'] * (len(header) - 1)], *rows]
     return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+
+
+def _effort(runs: Sequence[Run]) -> dict[str, object]:
+    seconds = sum(run.seconds for run in runs)
+    threads = max(run.threads for run in runs)
+    return {'minutes': seconds / 60, 'threads': threads, 'watts': WATTS_PER_THREAD,
+            'device': ' and a GPU (its energy is not counted)' if any(
+                run.on_gpu for run in runs) else '',
+            'energy': seconds * threads * WATTS_PER_THREAD / 3.6e6}
 
 
 def _encoders(runs: Sequence[Run]) -> str:

@@ -47,7 +47,10 @@ class Run:
     recipe : Recipe
     seed : int
     seconds : float
-        Duration of the training; of its last part, when it was stopped on the way.
+        Duration of the training, of all parts when it was stopped on the way.
+    threads : int
+        Processor threads that PyTorch used.
+    on_gpu : bool
     history : sequence of mapping
         What validation said after each epoch.
     predictions : mapping of str to numpy.ndarray, float32, shape (tasks, 6)
@@ -59,6 +62,8 @@ class Run:
     recipe: Recipe
     seed: int
     seconds: float
+    threads: int
+    on_gpu: bool
     history: Sequence[Mapping[str, float]]
     predictions: Mapping[str, np.ndarray]
     encoder: TrainedEncoder
@@ -111,8 +116,8 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
     np.savez(folder / 'predictions.npz', **{
         name: trained.predict(part.texts) for name, part in splits.items() if name != 'train'})
     _write(folder / 'run.json', {
-        **about, 'seconds': round(trained.seconds, 1), 'history': trained.history,
-        'versions': _versions()})
+        **about, 'seconds': round(trained.seconds, 1), **_machine(),
+        'history': trained.history, 'versions': _versions()})
     _save(folder / 'trained.safetensors', trained)
     shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
     return read_run(folder)
@@ -141,8 +146,8 @@ def read_run(folder: str | os.PathLike) -> Run:
         query = tensors.pop('pool.query', None)
         encoder = TrainedEncoder(known_encoders.known_encoder(recipe.encoder), head, tensors,
                                  _unfrozen(recipe), query)
-        return Run(folder, recipe, about['seed'], about['seconds'], about['history'], predictions,
-                   encoder)
+        return Run(folder, recipe, about['seed'], about['seconds'], about['threads'],
+                   about['on_gpu'], about['history'], predictions, encoder)
     except (OSError, ValueError, KeyError, RecipeError) as error:
         raise RunError(f'{folder} holds no finished run ({error}); train it first') from error
 
@@ -190,6 +195,11 @@ def _write(path: Path, about: Mapping) -> None:
     scratch = path.with_suffix('.partial')
     scratch.write_text(json.dumps(about, indent=2) + '\n')
     os.replace(scratch, path)
+
+
+def _machine() -> dict[str, object]:
+    import torch
+    return {'threads': torch.get_num_threads(), 'on_gpu': torch.cuda.is_available()}
 
 
 def _versions() -> dict[str, str]:

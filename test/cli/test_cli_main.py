@@ -34,7 +34,7 @@ def test_every_help_has_examples(cli, command):
 
 
 @pytest.mark.parametrize('argv', [['--help'], ['predict', '--help'], ['predict', '--oops'],
-                                  ['evaluate', '--help'], ['train-heads', '--help']])
+                                  ['evaluate', '--help']])
 def test_help_and_usage_errors_load_nothing_heavy(argv, environment):
     heavy = ('numpy', 'onnx', 'onnxruntime', 'rich', 'sklearn', 'tokenizers', 'torch')
     code = ('import sys; from skill_predictor.cli import main; main(sys.argv[1:]); '

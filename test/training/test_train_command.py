@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -70,6 +71,8 @@ def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_pat
     card = (tmp_path / 'my-model' / 'README.md').read_text()
     assert all(line in card for line in out.splitlines() if line.startswith('|'))
     assert 'top 2 layers, by adapters of rank 4' in card and str(tiny_ensemble) not in card
+    for said in ('## Intended use', '## Limits', 'processor threads', 'on 80 tasks', '| **ensemble**'):
+        assert said in card
 
 
 def test_what_is_trained_already_is_not_trained_again(ready, tmp_path, capsys):
@@ -106,3 +109,11 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     (tmp_path / 'run.json').write_text(json.dumps({'recipe': {'encoder': 'mpnet'}}))
     with pytest.raises(RunError, match='train it first'):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize('package', ['torch', 'transformers', 'peft', 'sklearn'])
+def test_a_missing_package_is_said_at_once(ready, tmp_path, capsys, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main([*ready, str(tmp_path / 'm')]) in (1, 2)
+    assert "pip install 'skill-predictor[" in capsys.readouterr().err
+    assert not (tmp_path / 'runs').exists()
