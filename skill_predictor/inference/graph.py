@@ -16,22 +16,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from .errors import ModelError
+from .graph_builder import ATTENTION_MASK, GraphBuilder, INPUT_IDS
 from .store import ATTENTION, EncoderConfig
 
 if TYPE_CHECKING:
     from .known_encoders import KnownEncoder
 
 VERSION = 3
-"""Raised with every change of this file that changes a graph; part of the artefacts' key."""
+"""Raised with every change of this file or the builder that changes a graph; part of the artefacts' key."""
 
-OPSET = 17
-IR_VERSION = 8
-
-INPUT_IDS = 'input_ids'
-ATTENTION_MASK = 'attention_mask'
 PROBABILITIES = 'probabilities'
 EMBEDDING = 'embedding'
 
@@ -45,8 +41,8 @@ _MPNET_FIRST_POSITION = 2
 
 
 def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
-                max_tokens: int) -> onnx.ModelProto:
-    """Graph from token ids to skill probabilities, in float32.
+                max_tokens: int, *, half: bool = False) -> onnx.ModelProto:
+    """Graph from token ids to skill probabilities, in float32 or in mixed precision.
 
     Inputs ``input_ids`` and ``attention_mask``, int64, shape (batch, tokens); output
     ``probabilities``, float32 in 0..1, shape (batch, 6). Batch and tokens are dynamic; tokens at most
@@ -61,14 +57,18 @@ def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
         with attention pooling also ``pool.query``, shape (6, hidden).
     max_tokens
         Longest input, special tokens included.
+    half
+        Matrix products of the transformer layers and the embedding tables in float16; sums of the
+        residual stream, layer norms, softmax, pooling and head stay in float32, where float16 would
+        lose digits (Micikevicius et al. 2018).
 
     Raises
     ------
     ModelError
-        When a tensor is missing or has another shape than the architecture asks for, or when the
-        architecture is unknown.
+        When a tensor is missing or has another shape than the architecture asks for, when the
+        architecture is unknown, or when a weight is too large for float16.
     """
-    builder = _Builder(encoder, weights)
+    builder = GraphBuilder(encoder, weights, half)
     hidden = _hidden(builder, max_tokens)
     if encoder.pooling == ATTENTION:
         logits = _own(builder, _head(builder, _attention_pool(builder, hidden),
@@ -91,12 +91,12 @@ def build_embedding_graph(encoder: KnownEncoder, weights: Mapping[str, np.ndarra
     ModelError
         See :func:`build_graph`.
     """
-    builder = _Builder(encoder, weights)
+    builder = GraphBuilder(encoder, weights)
     builder.op('Identity', [_mean_pool(builder, _hidden(builder, max_tokens))], EMBEDDING)
     return builder.finish(EMBEDDING, encoder.architecture.hidden)
 
 
-def _hidden(b: _Builder, max_tokens: int) -> str:
+def _hidden(b: GraphBuilder, max_tokens: int) -> str:
     """Last hidden states, shape (batch, tokens, hidden)."""
     if b.arch.family == 'bert':
         return _bert(b, max_tokens)
@@ -108,104 +108,17 @@ def _hidden(b: _Builder, max_tokens: int) -> str:
 def delicate_products(path: Path) -> list[str]:
     """Names of the matrix products of a graph that lose too much in dynamic int8.
 
-    These are the second products of the feed-forward blocks, and the pooling's and the head's. The inputs of the former
-    (GELU's outputs) have a few values far above the rest, and dynamic quantisation has one scale for
-    the whole batch: of 1,500 tasks that a model did not know, 271 then got another decision than in
-    float32; with these products in float32, 105.
+    These are the second products of the feed-forward blocks, and the pooling's and the head's. The
+    inputs of the former (GELU's outputs) have a few values far above the rest, and dynamic
+    quantisation has one scale for the whole batch: of 1,500 tasks that a model did not know, 271 then
+    got another decision than in float32; with these products in float32, 105.
     """
     nodes = onnx.load(str(path), load_external_data=False).graph.node
     return [node.name for node in nodes if node.op_type == 'MatMul'
             and (node.name.endswith('.down.product') or node.name.startswith(('head.', 'pool.')))]
 
 
-class _Builder:
-    """Collects nodes and initialisers under readable names."""
-
-    def __init__(self, encoder: EncoderConfig | KnownEncoder,
-                 weights: Mapping[str, np.ndarray]) -> None:
-        self.encoder = encoder
-        self.arch = encoder.architecture
-        self._weights = weights
-        self._nodes: list[onnx.NodeProto] = []
-        self._tensors: dict[str, onnx.TensorProto] = {}
-        self._length: str | None = None
-
-    def weight(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        try:
-            tensor = self._weights[name]
-        except KeyError:
-            raise ModelError(f'encoder {self.encoder.name}: no weight {name!r}') from None
-        if tuple(tensor.shape) != shape:
-            raise ModelError(f'encoder {self.encoder.name}: {name} has shape '
-                             f'{tuple(tensor.shape)}, expected {shape}')
-        return np.asarray(tensor, dtype=np.float32)
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        if name not in self._tensors:
-            self._tensors[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        return name
-
-    def ints(self, *values: int) -> str:
-        return self.constant('ints.' + '.'.join(map(str, values)), np.array(values, np.int64))
-
-    def scalar(self, value: float) -> str:
-        return self.constant(f'scalar.{value!r}', np.array(value, np.float32))
-
-    def op(self, kind: str, inputs: list[str], name: str, outputs: int = 1, **attributes):
-        names = [name] if outputs == 1 else [f'{name}.{index}' for index in range(outputs)]
-        self._nodes.append(helper.make_node(kind, inputs, names, name=name, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def table(self, kind: str) -> np.ndarray:
-        """An embedding table; only its width is fixed by the architecture."""
-        name = f'embeddings.{kind}_embeddings.weight'
-        rows = self._weights[name].shape[0] if name in self._weights else 0
-        return self.weight(name, (rows, self.arch.hidden))
-
-    def length(self) -> str:
-        """Number of tokens of the batch, as a one-element tensor."""
-        if self._length is None:
-            shape = self.op('Shape', [INPUT_IDS], 'shape')
-            self._length = self.op('Slice', [shape, self.ints(1), self.ints(2)], 'length')
-        return self._length
-
-    def linear(self, x: str, weight: np.ndarray, bias: np.ndarray, name: str) -> str:
-        """``x @ weight.T + bias`` with PyTorch's (out, in) weight, stored as (in, out)."""
-        product = self.op('MatMul', [x, self.constant(f'{name}.weight', weight.T)],
-                          f'{name}.product')
-        return self.op('Add', [product, self.constant(f'{name}.bias', bias)], name)
-
-    def layer_norm(self, x: str, source: str, name: str) -> str:
-        size = (self.arch.hidden,)
-        return self.op(
-            'LayerNormalization',
-            [x, self.constant(f'{name}.weight', self.weight(f'{source}.weight', size)),
-             self.constant(f'{name}.bias', self.weight(f'{source}.bias', size))],
-            name, axis=-1, epsilon=self.arch.layer_norm_eps)
-
-    def gelu(self, x: str, name: str) -> str:
-        """Exact GELU (Hendrycks and Gimpel 2016), in the form that engines fuse."""
-        inner = self.op('Div', [x, self.scalar(float(np.sqrt(2.0)))], f'{name}.scaled')
-        erf = self.op('Erf', [inner], f'{name}.erf')
-        plus = self.op('Add', [erf, self.scalar(1.0)], f'{name}.plus_one')
-        product = self.op('Mul', [x, plus], f'{name}.product')
-        return self.op('Mul', [product, self.scalar(0.5)], name)
-
-    def finish(self, output: str, width: int) -> onnx.ModelProto:
-        dynamic = ['batch', 'tokens']
-        graph = helper.make_graph(
-            self._nodes, f'{self.encoder.name}_skills',
-            [helper.make_tensor_value_info(INPUT_IDS, TensorProto.INT64, dynamic),
-             helper.make_tensor_value_info(ATTENTION_MASK, TensorProto.INT64, dynamic)],
-            [helper.make_tensor_value_info(
-                output, TensorProto.FLOAT, ['batch', width])],
-            initializer=list(self._tensors.values()))
-        return helper.make_model(
-            graph, producer_name='skill_predictor', ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid('', OPSET)])
-
-
-def _bert(b: _Builder, max_tokens: int) -> str:
+def _bert(b: GraphBuilder, max_tokens: int) -> str:
     arch = b.arch
     word = b.table('word')
     positions = b.table('position')
@@ -223,7 +136,7 @@ def _bert(b: _Builder, max_tokens: int) -> str:
     return x
 
 
-def _mpnet(b: _Builder, max_tokens: int) -> str:
+def _mpnet(b: GraphBuilder, max_tokens: int) -> str:
     arch = b.arch
     word = b.table('word')
     positions = b.table('position')
@@ -268,19 +181,19 @@ def relative_buckets(length: int) -> np.ndarray:
     return buckets + np.where(distance < exact, distance, far)
 
 
-def _embed(b: _Builder, word: np.ndarray, positions: np.ndarray, max_tokens: int) -> str:
+def _embed(b: GraphBuilder, word: np.ndarray, positions: np.ndarray, max_tokens: int) -> str:
     if positions.shape[0] < max_tokens:
         raise ModelError(f'encoder {b.encoder.name} reads at most {positions.shape[0]} tokens, '
                          f'the model asks for {max_tokens}')
-    tokens = b.op('Gather', [b.constant('embeddings.word', word), INPUT_IDS],
-                  'embeddings.tokens', axis=0)
+    tokens = b.widen(b.op('Gather', [b.half_constant('embeddings.word', word), INPUT_IDS],
+                          'embeddings.tokens', axis=0))
     places = b.op('Slice', [b.constant('embeddings.position', positions), b.ints(0), b.length(),
                             b.ints(0)], 'embeddings.places')
     total = b.op('Add', [tokens, places], 'embeddings.sum')
     return b.layer_norm(total, 'embeddings.LayerNorm', 'embeddings.norm')
 
 
-def _mask_bias(b: _Builder) -> str:
+def _mask_bias(b: GraphBuilder) -> str:
     """0 for a token, a large negative number for padding; shape (batch, 1, 1, tokens)."""
     mask = b.op('Cast', [ATTENTION_MASK], 'mask', to=TensorProto.FLOAT)
     wide = b.op('Unsqueeze', [mask, b.ints(1, 2)], 'mask.wide')
@@ -288,7 +201,7 @@ def _mask_bias(b: _Builder) -> str:
     return b.op('Mul', [inverted, b.scalar(_MASKED)], 'mask.bias')
 
 
-def _layer(b: _Builder, x: str, bias: str, name: str, source: str, names: dict[str, str]) -> str:
+def _layer(b: GraphBuilder, x: str, bias: str, name: str, source: str, names: dict[str, str]) -> str:
     """One transformer layer, layer norm after each residual sum as in both papers."""
     arch = b.arch
     hidden, wide, head = arch.hidden, arch.intermediate, arch.hidden // arch.heads
@@ -300,7 +213,7 @@ def _layer(b: _Builder, x: str, bias: str, name: str, source: str, names: dict[s
     scale = np.float32(1.0 / np.sqrt(head))
     weight[:hidden] *= scale
     offset[:hidden] *= scale
-    qkv = b.linear(x, weight, offset, f'{name}.qkv')
+    qkv = b.linear(b.narrow(x), weight, offset, f'{name}.qkv', half=True)
     split = b.op('Split', [qkv, b.ints(hidden, hidden, hidden)], f'{name}.split', 3, axis=-1)
     heads = [b.op('Reshape', [part, b.ints(0, 0, arch.heads, head)], f'{part}.heads')
              for part in split]
@@ -308,26 +221,26 @@ def _layer(b: _Builder, x: str, bias: str, name: str, source: str, names: dict[s
     key = b.op('Transpose', [heads[1]], f'{name}.key', perm=[0, 2, 3, 1])
     value = b.op('Transpose', [heads[2]], f'{name}.value', perm=[0, 2, 1, 3])
     scores = b.op('MatMul', [query, key], f'{name}.scores')
-    biased = b.op('Add', [scores, bias], f'{name}.scores.biased')
+    biased = b.op('Add', [b.widen(scores), bias], f'{name}.scores.biased')
     attention = b.op('Softmax', [biased], f'{name}.attention', axis=-1)
-    context = b.op('MatMul', [attention, value], f'{name}.context')
+    context = b.op('MatMul', [b.narrow(attention), value], f'{name}.context')
     merged = b.op('Reshape', [b.op('Transpose', [context], f'{name}.context.heads',
                                    perm=[0, 2, 1, 3]), b.ints(0, 0, hidden)],
                   f'{name}.context.merged')
     mixed = b.linear(merged, b.weight(f'{names["output"]}.weight', square),
-                     b.weight(f'{names["output"]}.bias', (hidden,)), f'{name}.mixed')
-    x = b.layer_norm(b.op('Add', [mixed, x], f'{name}.mixed.sum'), names['norm'],
+                     b.weight(f'{names["output"]}.bias', (hidden,)), f'{name}.mixed', half=True)
+    x = b.layer_norm(b.op('Add', [b.widen(mixed), x], f'{name}.mixed.sum'), names['norm'],
                      f'{name}.attention_norm')
-    up = b.linear(x, b.weight(f'{source}.intermediate.dense.weight', (wide, hidden)),
-                  b.weight(f'{source}.intermediate.dense.bias', (wide,)), f'{name}.up')
-    down = b.linear(b.gelu(up, f'{name}.gelu'),
+    up = b.linear(b.narrow(x), b.weight(f'{source}.intermediate.dense.weight', (wide, hidden)),
+                  b.weight(f'{source}.intermediate.dense.bias', (wide,)), f'{name}.up', half=True)
+    down = b.linear(b.gelu(up, f'{name}.gelu', half=True),
                     b.weight(f'{source}.output.dense.weight', (hidden, wide)),
-                    b.weight(f'{source}.output.dense.bias', (hidden,)), f'{name}.down')
-    return b.layer_norm(b.op('Add', [down, x], f'{name}.down.sum'), f'{source}.output.LayerNorm',
-                        f'{name}.norm')
+                    b.weight(f'{source}.output.dense.bias', (hidden,)), f'{name}.down', half=True)
+    return b.layer_norm(b.op('Add', [b.widen(down), x], f'{name}.down.sum'),
+                        f'{source}.output.LayerNorm', f'{name}.norm')
 
 
-def _mean_pool(b: _Builder, hidden: str) -> str:
+def _mean_pool(b: GraphBuilder, hidden: str) -> str:
     """Mean of the hidden states of the tokens that are not padding; shape (batch, hidden)."""
     mask = b.op('Unsqueeze', ['mask', b.ints(1)], 'pool.mask')
     total = b.op('Squeeze', [b.op('MatMul', [mask, hidden], 'pool.sum'), b.ints(1)],
@@ -336,7 +249,7 @@ def _mean_pool(b: _Builder, hidden: str) -> str:
     return b.op('Div', [total, count], 'pool.mean')
 
 
-def _attention_pool(b: _Builder, hidden: str) -> str:
+def _attention_pool(b: GraphBuilder, hidden: str) -> str:
     """For every skill a mean weighted by attention (Yang et al. 2016), shape (batch, 6, hidden)."""
     skills = b.encoder.head_layers[-1]
     query = b.weight('pool.query', (skills, b.arch.hidden))
@@ -350,14 +263,14 @@ def _attention_pool(b: _Builder, hidden: str) -> str:
                            hidden], 'pool.means')
 
 
-def _own(b: _Builder, logits: str) -> str:
+def _own(b: GraphBuilder, logits: str) -> str:
     """Of the six logits of each skill's mean its own; (batch, 6, 6) to (batch, 6)."""
     own = b.constant('pool.own', np.eye(b.encoder.head_layers[-1], dtype=np.float32))
     return b.op('ReduceSum', [b.op('Mul', [logits, own], 'pool.own.logits'), b.ints(2)],
                 'pool.logits', keepdims=0)
 
 
-def _head(b: _Builder, x: str, widths: tuple[int, ...]) -> str:
+def _head(b: GraphBuilder, x: str, widths: tuple[int, ...]) -> str:
     """Logits: a multi-layer perceptron with GELU between its layers."""
     last = len(widths) - 2
     for index, (inner, outer) in enumerate(zip(widths, widths[1:])):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from skill_predictor.inference.backends import BackendOptions, open_backend
@@ -117,3 +119,46 @@ def test_a_weight_of_another_shape_is_named(shared_tiny):
 def test_more_tokens_than_positions(shared_tiny, name):
     with pytest.raises(ModelError, match=f'{name} reads at most {MAX_TOKENS} tokens'):
         build_graph(_config(shared_tiny, name), shared_tiny.weights[name], MAX_TOKENS + 1)
+
+
+def _half(shared_tiny, name):
+    return build_graph(_config(shared_tiny, name), shared_tiny.weights[name], MAX_TOKENS, half=True)
+
+
+@pytest.mark.parametrize('name', ['minilm', 'mpnet'])
+def test_mixed_precision_is_where_it_belongs(shared_tiny, name):
+    graph = onnx.shape_inference.infer_shapes(_half(shared_tiny, name), check_type=True,
+                                              strict_mode=True).graph
+    kind = {value.name: value.type.tensor_type.elem_type
+            for value in [*graph.value_info, *graph.output]}
+    products = {node.name: kind[node.output[0]] for node in graph.node if node.op_type == 'MatMul'}
+    assert len(products) == LAYERS * 6 + 3
+    for product, found in products.items():
+        wanted = onnx.TensorProto.FLOAT16 if product.startswith('layer.') else onnx.TensorProto.FLOAT
+        assert found == wanted, product
+    for node in graph.node:
+        if node.op_type in ('LayerNormalization', 'Softmax', 'Sigmoid', 'ReduceSum') or (
+                node.name.endswith('.sum')):
+            assert kind[node.output[0]] == onnx.TensorProto.FLOAT, node.name
+
+
+@pytest.mark.parametrize('name', ['minilm', 'mpnet'])
+def test_mixed_precision_answers_nearly_the_same(shared_tiny, name):
+    plain = build_graph(_config(shared_tiny, name), shared_tiny.weights[name], MAX_TOKENS)
+    ids = np.random.default_rng(0).integers(4, 60, size=(3, 20))
+    mask = np.ones_like(ids)
+    mask[1, 9:] = 0
+    answers = [onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=['CPUExecutionProvider']).run(
+            None, {'input_ids': ids, 'attention_mask': mask})[0]
+        for graph in (plain, _half(shared_tiny, name))]
+    difference = np.abs(answers[0] - answers[1])
+    assert 0 < difference.max() < 5e-3
+    assert answers[1].dtype == np.float32
+
+
+def test_a_weight_too_large_for_float16_is_named(shared_tiny):
+    weights = dict(shared_tiny.weights['minilm'])
+    weights['encoder.layer.0.intermediate.dense.bias'] = np.full(64, 1e5, np.float32)
+    with pytest.raises(ModelError, match='layer.0.up.bias holds a value of 100000, too large'):
+        build_graph(_config(shared_tiny, 'minilm'), weights, MAX_TOKENS, half=True)
