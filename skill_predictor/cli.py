@@ -18,7 +18,7 @@ from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
-COMMANDS = ('prepare', 'info', 'predict', 'evaluate', 'compare', 'report', 'data',
+COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'compare', 'report', 'data',
             'train', 'ablate')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 

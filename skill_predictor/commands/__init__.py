@@ -42,8 +42,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add_model_option(parser)
     parser.add_argument('--backend', choices=('auto', *ENGINES), default='auto',
                         help='engine; auto takes the best that works here (default)')
-    parser.add_argument('--precision', choices=PRECISIONS, default='int8',
-                        help='of the CPU engine (default: int8)')
+    parser.add_argument('--precision', choices=PRECISIONS, default='auto',
+                        help='what the engine computes in; auto: int8 on the CPU, fp16 on a GPU '
+                             '(default)')
     parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
                         'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
     parser.add_argument('--offline', action='store_true', help='never download anything')

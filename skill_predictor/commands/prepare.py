@@ -30,36 +30,34 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build what is missing, and load it once to see that it works."""
-    from ..inference import artefacts
-    from ..inference.backends import BackendOptions
+    from ..inference.backends import BACKENDS, BackendOptions
     from ..inference.locations import find_model
     from ..inference.predictor import SkillPredictor
     from ..inference.store import read_model
-    _refuse(args.backend)
+    engine = _engine(args.backend)
     started = time.monotonic()
     model = read_model(find_model(args.model))
-    where = {'encoders_folder': args.encoders, 'offline': args.offline}
+    options = BackendOptions(args.precision, encoders_folder=args.encoders, offline=args.offline)
     steps = []
     with progress_lines(keep=True) as say:
         def step(line: str) -> None:
             steps.append(line)  # a step is told only when there is something to do
             say(line)
-        paths = [artefacts.onnx_file(model, encoder, args.precision, rebuild=args.rebuild,
-                                     progress=step, **where) for encoder in model.encoders]
-        options = BackendOptions(args.precision, **where)
-        predictor = SkillPredictor.load(model.path, args.backend, options, say)
-        predictor.close()
+        paths = BACKENDS[engine].prepare(model, options, step, rebuild=args.rebuild)
+        SkillPredictor.load(model.path, engine, options, say).close()
     verb = f'ready after {time.monotonic() - started:.1f} s' if steps else 'already there'
     print(f'{model.version}: {verb}', *(f'  {path}' for path in paths), sep='\n')
     return 0
 
 
-def _refuse(backend: str) -> None:
-    """Complain before minutes of work when no engine could use the result."""
+def _engine(backend: str) -> str:
+    """The engine to prepare for; complains before minutes of work when none could use the result."""
     from ..inference.backends import unavailable
     from ..inference.choices import ENGINES
     from ..inference.errors import BackendError
     reasons = {name: unavailable(name) for name in (ENGINES if backend == 'auto' else (backend,))}
-    if all(reasons.values()):
-        raise BackendError('no engine can run the model here: ' + '; '.join(
-            f'{name}: {reason}' for name, reason in reasons.items()))
+    for name, reason in reasons.items():
+        if reason is None:
+            return name
+    raise BackendError('no engine can run the model here: ' + '; '.join(
+        f'{name}: {reason}' for name, reason in reasons.items()))

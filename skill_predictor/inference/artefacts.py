@@ -1,32 +1,23 @@
-"""What is built from a model and kept in the user's cache: ONNX graphs, in float32 and int8.
+"""What is built from a model and kept in the user's cache: ONNX graphs, in several precisions.
 
-An artefact lies under a key of everything it depends on, so a stale one is never found, and it is
-written whole or not at all. Two processes that want the same artefact build it once.
+An artefact lies under a key of everything it depends on, so a stale one is never found.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
 import platform
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from . import base_weights, graph
-from .choices import PRECISIONS
+from . import base_weights, built_files, graph
+from .built_files import Progress
+from .choices import GRAPHS
 from .errors import ModelError
 from .locations import cache_dir
-from .store import EncoderConfig, ReleasedModel, sha256_file
-
-Progress = Callable[[str], None]
+from .store import EncoderConfig, ReleasedModel
 
 
 def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'int8', *,
@@ -40,7 +31,8 @@ def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'in
         A released model and one of its encoders.
     precision
         ``int8``: dynamic quantisation of the matrix products, weights per channel, but for those
-        that do not bear it (:func:`graph.delicate_products`); ``fp32``.
+        that do not bear it (:func:`graph.delicate_products`); ``fp32``; ``fp16``: mixed precision
+        for a GPU, see :func:`graph.build_graph`.
     encoders_folder
         Where the base weights are looked for, see :func:`base_weights.resolve`.
     rebuild
@@ -57,24 +49,16 @@ def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'in
     ValueError
         When ``precision`` is unknown.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f'unknown precision {precision!r}; choose from {", ".join(PRECISIONS)}')
+    if precision not in GRAPHS:
+        raise ValueError(f'unknown precision {precision!r}; choose from {", ".join(GRAPHS)}')
     say = progress or (lambda line: None)
-    folder = cache_dir() / 'artefacts' / f'{model.name}-{_key(model, encoder, precision)[:16]}'
-    path = folder / f'{encoder.name}.{precision}.onnx'
-    if not rebuild and _sound(path):
-        return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / f'{path.name}.lock', say):
-            if rebuild or not _sound(path):  # another process may have built it meanwhile
-                if path.exists() and not rebuild:
-                    say(f'{path} is damaged and is built again')
-                _build(model, encoder, precision, path, encoders_folder, offline, say)
-    except OSError as error:
-        raise ModelError(f'cannot write {folder}: {error}. Free some disk space (2 GB are needed), '
-                         'or name another folder in $SKILL_PREDICTOR_CACHE') from error
-    return path
+    ingredients = _ingredients(model, encoder, precision)
+    folder = cache_dir() / 'artefacts' / f'{model.name}-{built_files.key(ingredients)[:16]}'
+    return built_files.ensure(
+        folder / f'{encoder.name}.{precision}.onnx',
+        {'model': model.version, 'depends_on': ingredients},
+        lambda path: _build(model, encoder, precision, path, encoders_folder, offline, say), say,
+        rebuild=rebuild)
 
 
 def encoder_weights(model: ReleasedModel, encoder: EncoderConfig,
@@ -107,25 +91,14 @@ def _build(model: ReleasedModel, encoder: EncoderConfig, precision: str, path: P
     started = time.monotonic()
     weights = encoder_weights(model, encoder, encoders_folder, offline=offline, progress=say)
     say(f'building {encoder.name} in {precision}')
-    proto = graph.build_graph(encoder, weights, model.max_tokens)
-    prefix = f'.partial-{path.name}-'
-    for left_over in path.parent.glob(f'{prefix}*'):  # of a build that was killed
-        shutil.rmtree(left_over, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as scratch:
-        plain = Path(scratch) / 'fp32.onnx'
+    proto = graph.build_graph(encoder, weights, model.max_tokens, half=precision == 'fp16')
+    if precision == 'int8':
+        plain = path.with_name('fp32.onnx')
         onnx.save(proto, plain)
         del proto, weights
-        done = plain
-        if precision == 'int8':
-            done = Path(scratch) / 'int8.onnx'
-            _quantise(plain, done)
-        digest = sha256_file(done)
-        os.replace(done, path)
-        manifest = Path(scratch) / 'manifest.json'
-        manifest.write_text(json.dumps(
-            {'sha256': digest, 'model': model.version, 'depends_on': _ingredients(
-                model, encoder, precision)}, indent=2) + '\n')
-        os.replace(manifest, _manifest(path))
+        _quantise(plain, path)
+    else:
+        onnx.save(proto, path)
     say(f'built {encoder.name} in {precision} ({path.stat().st_size / 1e6:.0f} MB) '
         f'in {time.monotonic() - started:.0f} s')
 
@@ -169,32 +142,3 @@ def _ingredients(model: ReleasedModel, encoder: EncoderConfig, precision: str) -
         'graph_version': graph.VERSION, 'onnx': onnx.__version__,
         'onnxruntime': onnxruntime.__version__,
         'reduce_range': precision == 'int8' and reduce_range()}
-
-
-def _key(model: ReleasedModel, encoder: EncoderConfig, precision: str) -> str:
-    text = json.dumps(_ingredients(model, encoder, precision), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _manifest(path: Path) -> Path:
-    return path.with_suffix('.json')
-
-
-def _sound(path: Path) -> bool:
-    """Whether the artefact is there and has the hash that was noted when it was written."""
-    try:
-        noted = json.loads(_manifest(path).read_text())['sha256']
-        return sha256_file(path) == noted
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-@contextmanager
-def _lock(path: Path, say: Progress) -> Iterator[None]:
-    with open(path, 'w') as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say('another process is building the model; waiting for it')
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

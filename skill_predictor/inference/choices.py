@@ -3,5 +3,14 @@
 ENGINES = ('tensorrt', 'onnxruntime')
 """Engines by name, best first. One that this version lacks is refused with the reason."""
 
-PRECISIONS = ('int8', 'fp32')
-"""In which precisions an encoder can be built for the CPU."""
+PRECISIONS = ('auto', 'int8', 'fp16', 'fp32')
+"""``auto``: int8 on the CPU, fp16 on a GPU; not every engine knows all."""
+
+GRAPHS = ('int8', 'fp32', 'fp16')
+"""In which precisions an encoder's ONNX graph can be built."""
+
+TENSORRT_LIBRARIES = ('tensorrt', 'tensorrt_rtx')
+"""Python modules of TensorRT, the one for robots first."""
+
+ENGINE_PRECISIONS = ('fp16', 'fp32')
+"""In which TensorRT engines are built, the default first."""

@@ -19,17 +19,15 @@ import onnx
 from onnx import TensorProto
 
 from .errors import ModelError
-from .graph_builder import ATTENTION_MASK, GraphBuilder, INPUT_IDS
+from .graph_builder import GraphBuilder
 from .store import ATTENTION, EncoderConfig
+from .tensor_names import ATTENTION_MASK, EMBEDDING, INPUT_IDS, PROBABILITIES
 
 if TYPE_CHECKING:
     from .known_encoders import KnownEncoder
 
 VERSION = 3
 """Raised with every change of this file or the builder that changes a graph; part of the artefacts' key."""
-
-PROBABILITIES = 'probabilities'
-EMBEDDING = 'embedding'
 
 # Large enough that softmax gives a masked token exactly zero, small enough for fp16.
 _MASKED = -1.0e4

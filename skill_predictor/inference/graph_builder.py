@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .errors import ModelError
+from .tensor_names import ATTENTION_MASK, INPUT_IDS
 
 if TYPE_CHECKING:
     from .known_encoders import KnownEncoder
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 OPSET = 17
 IR_VERSION = 8
-
-INPUT_IDS = 'input_ids'
-ATTENTION_MASK = 'attention_mask'
 
 
 class GraphBuilder:

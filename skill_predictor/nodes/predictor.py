@@ -63,11 +63,11 @@ class SkillPredictorNode(ManagedNode):
         options = BackendOptions(
             precision=self.settings['precision'], threads=self.settings['threads'],
             encoders_folder=self.settings['encoders_folder'] or None,
-            offline=self.settings['offline'])
+            offline=self.settings['offline'], fallback=self.settings['fallback'])
         model, backend = self.settings['model'] or None, self.settings['backend']
 
         def load() -> SkillPredictor:
-            return SkillPredictor.load(model, backend, options, self.get_logger().info)
+            return SkillPredictor.load(model, backend, options, self._tell)
 
         self._worker = BatchingWorker(
             load, max_batch=self.settings['max_batch'], queue_size=self.settings['queue_size'],
@@ -79,6 +79,11 @@ class SkillPredictorNode(ManagedNode):
         self.get_logger().info(
             f'{self._worker.predictor.model.version} ready on {self._worker.predictor.backend.device}'
             f' in {time.monotonic() - started:.1f} s')
+
+    def _tell(self, line: str) -> None:
+        """Progress of what takes minutes, where people look: the log and the diagnostics."""
+        self.get_logger().info(line)
+        self._diagnostics.publish(diagnostics.OK, line, {'state': self.state})
 
     def activate(self) -> None:
         self._serving = True
@@ -222,6 +227,9 @@ class SkillPredictorNode(ManagedNode):
         self._reported = latest
         if failed:
             return diagnostics.ERROR, counts.last_failure
+        trouble = worker.predictor.backend.trouble
+        if level == diagnostics.OK and trouble:
+            return diagnostics.WARN, trouble
         if level == diagnostics.OK and refused:
             return diagnostics.WARN, f'{refused} requests refused: {counts.last_refusal}'
         if level == diagnostics.OK and unreadable:

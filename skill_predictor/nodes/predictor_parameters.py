@@ -9,8 +9,8 @@ from ..inference.text import DEFAULT_MAX_LENGTH
 from .parameters import Settings
 
 FIXED_WHILE_CONFIGURED = frozenset({
-    'model', 'backend', 'precision', 'encoders_folder', 'offline', 'task_topics', 'text_topics',
-    'max_batch', 'queue_size', 'max_text_length', 'threads', 'history_depth'})
+    'model', 'backend', 'precision', 'fallback', 'encoders_folder', 'offline', 'task_topics',
+    'text_topics', 'max_batch', 'queue_size', 'max_text_length', 'threads', 'history_depth'})
 """Read when the node is configured, so they can be set only while it is unconfigured."""
 
 
@@ -21,8 +21,9 @@ def declare_parameters(settings: Settings) -> None:
             constraints=f'empty: {DEFAULT_MODEL}')
     declare('backend', 'auto', 'Engine that runs the encoders.',
             constraints=f'auto (the best that loads), {", ".join(ENGINES)}')
-    declare('precision', 'int8', 'Precision of the encoders on the CPU.',
-            constraints=', '.join(PRECISIONS))
+    declare('precision', 'auto', 'What the engine computes in.',
+            constraints=f'{", ".join(PRECISIONS)}; auto: int8 on the CPU, fp16 on a GPU')
+    declare('fallback', True, 'Go on with the CPU when the GPU fails while the node runs.')
     declare('encoders_folder', '', 'Folder with the published encoders\' weights.',
             constraints='empty: the usual caches, then download')
     declare('offline', False, 'Never download weights.')

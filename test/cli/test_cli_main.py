@@ -50,7 +50,7 @@ def test_help_and_usage_errors_load_nothing_heavy(argv, environment):
     (['predict', '--thresholds', '0.5', 'x'], 'unrecognized arguments: --thresholds'),
     (['predict', '--thr', '0.5', 'x'], 'unrecognized arguments: --thr'),
     (['predict', '--backend', 'torch', 'x'], "invalid choice: 'torch'"),
-    (['predict', '--precision', 'fp16', 'x'], "invalid choice: 'fp16'"),
+    (['predict', '--precision', 'fp8', 'x'], "invalid choice: 'fp8'"),
     (['predict', '--threads', '-1', 'x'], "'-1' is no number of threads"),
     (['predict', '--threads', 'all', 'x'], "'all' is no number of threads"),
     (['predict', '--threshold', 'high', 'x'], "'high' is no threshold"),

@@ -80,7 +80,7 @@ def test_predict_finds_what_was_prepared(cli, tiny):
 
 def test_info_as_json(cli, tiny, monkeypatch):
     from skill_predictor.inference import backends
-    monkeypatch.delitem(backends.BACKENDS, 'tensorrt', raising=False)
+    monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
     tiny.edit_config(lambda config: config['thresholds'].update(hands=0.4))
     done = cli('info', '--json')
     assert done.code == 0 and done.err == ''
@@ -94,8 +94,7 @@ def test_info_as_json(cli, tiny, monkeypatch):
     assert model['encoders'] == [{'name': entry['name'], 'base': entry['base']}
                                  for entry in config['encoders']]
     assert info['backends']['onnxruntime'] == {'available': True, 'reason': None}
-    assert info['backends']['tensorrt'] == {
-        'available': False, 'reason': 'this version of skill_predictor has no such engine yet'}
+    assert info['backends']['tensorrt'] == {'available': False, 'reason': 'no GPU'}
     assert info['cache'] == str(tiny.folder.parent / 'cache')
     import onnxruntime
     assert info['libraries']['onnxruntime'] == onnxruntime.__version__

@@ -38,6 +38,10 @@ class _Engine(base.Backend):
         return None
 
     @classmethod
+    def prepare(cls, model, options, progress, *, rebuild=False):
+        return []
+
+    @classmethod
     def load(cls, model, options, progress):
         if cls.problem is not None:
             raise cls.problem
@@ -57,22 +61,17 @@ def test_unknown_name(model):
 
 def test_every_engine_has_its_name():
     assert all(name == engine.name for name, engine in backends.BACKENDS.items())
-    assert set(backends.BACKENDS) <= set(ENGINES)
-
-
-@pytest.mark.skipif('tensorrt' in backends.BACKENDS, reason='this version has TensorRT')
-def test_tensorrt_is_refused_with_the_reason(model):
-    with pytest.raises(BackendError, match='tensorrt: this version of skill_predictor has no such'):
-        open_backend('tensorrt', model)
+    assert set(backends.BACKENDS) == set(ENGINES)
 
 
 def test_auto_falls_to_onnxruntime_and_says_why(model, monkeypatch):
-    monkeypatch.delitem(backends.BACKENDS, 'tensorrt', raising=False)
+    monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
     lines = []
     backend = open_backend('auto', model, FP32, lines.append)
     assert backend.name == 'onnxruntime'
-    assert lines[-1] == ('backend onnxruntime: CPU, fp32, 1 thread (tensorrt: this version of '
-                         'skill_predictor has no such engine yet)')
+    assert lines[-1] == 'backend onnxruntime: CPU, fp32, 1 thread (tensorrt: no GPU)'
+    with pytest.raises(BackendError, match='tensorrt: no GPU'):
+        open_backend('tensorrt', model)
 
 
 def test_auto_takes_the_best_that_loads(model, monkeypatch):
@@ -101,7 +100,7 @@ def test_auto_does_not_hide_what_no_engine_can_mend(model, monkeypatch, problem)
 @pytest.mark.parametrize('module', ['onnxruntime', 'onnx'])
 def test_a_missing_package_is_named(model, monkeypatch, module):
     from skill_predictor.inference.backends import onnxruntime
-    monkeypatch.delitem(backends.BACKENDS, 'tensorrt', raising=False)
+    monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
     monkeypatch.setattr(onnxruntime.importlib.util, 'find_spec',
                         lambda name: None if name == module else object())
     assert unavailable('onnxruntime') == (
@@ -147,3 +146,10 @@ def test_a_whole_file_that_does_not_load_is_built_again(tiny):
     backend = open_backend('onnxruntime', model, FP32, lines.append)
     assert len(backend.run([_ids([2, 30, 3])] * 2)) == 2
     assert any('does not load' in line and 'built again' in line for line in lines)
+
+
+def test_an_engine_knows_its_precisions(model):
+    with pytest.raises(BackendError, match='onnxruntime computes in int8 or fp32, not in fp16'):
+        open_backend('onnxruntime', model, BackendOptions('fp16'))
+    with pytest.raises(ValueError, match="unknown precision 'fp8'; choose from auto, int8"):
+        open_backend('onnxruntime', model, BackendOptions('fp8'))

@@ -178,6 +178,17 @@ def test_bad_model_is_said_and_can_be_put_right(
     assert client.spin_until(lambda: diagnostics and diagnostics[-1].status[0].message == 'active')
 
 
+def test_what_is_being_built_is_told(start_predictor, client, tmp_path, monkeypatch):
+    """Building takes minutes on a robot: whoever watches the diagnostics sees what goes on."""
+    monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
+    diagnostics = client.collect(DiagnosticArray, '/diagnostics', 10)
+    node = start_predictor(autostart=False, diagnostics_period_s=60.0)
+    assert client.change(NODE, 'configure')
+    assert client.spin_until(lambda: any(
+        'building mpnet in fp32' in message.status[0].message for message in diagnostics))
+    assert 'building mpnet in fp32' in node.log
+
+
 def test_wrong_base_weights_are_refused(start_predictor, client, tiny_model, tmp_path, monkeypatch):
     monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
     shutil.copytree(tiny_model.encoders, tmp_path / 'encoders')

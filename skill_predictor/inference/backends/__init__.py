@@ -6,23 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..choices import ENGINES
 from ..errors import BackendError, ModelError
 from ..store import ReleasedModel
 from .base import Backend, BackendOptions
+from .fallback import FallbackBackend
 from .onnxruntime import OnnxRuntimeBackend
+from .tensorrt import TensorRtBackend
 
 __all__ = ['BACKENDS', 'Backend', 'BackendOptions', 'open_backend', 'unavailable']
 
-BACKENDS: dict[str, type[Backend]] = {OnnxRuntimeBackend.name: OnnxRuntimeBackend}
-"""Engines of this version, by name."""
+BACKENDS: dict[str, type[Backend]] = {
+    backend.name: backend for backend in (TensorRtBackend, OnnxRuntimeBackend)}
+"""Engines by name."""
 
 
 def unavailable(name: str) -> str | None:
     """Why a backend cannot run here; ``None`` when nothing speaks against it."""
-    if name not in BACKENDS:
-        return 'this version of skill_predictor has no such engine yet'
     return BACKENDS[name].missing()
 
 
@@ -68,6 +70,15 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
             else:
                 why = f' ({"; ".join(reasons)})' if reasons else ''
                 say(f'backend {candidate}: {backend.device}{why}')
-                return backend
+                return _with_fallback(backend, model, options, say)
         reasons.append(f'{candidate}: {reason}')
     raise BackendError(f'no engine can run the model here. {"; ".join(reasons)}')
+
+
+def _with_fallback(backend: Backend, model: ReleasedModel, options: BackendOptions,
+                   say: Callable[[str], None]) -> Backend:
+    if not isinstance(backend, TensorRtBackend) or not options.fallback:
+        return backend
+    # The precision was chosen for the GPU.
+    on_cpu = replace(options, precision='auto')
+    return FallbackBackend(backend, lambda: OnnxRuntimeBackend.load(model, on_cpu, say), say)

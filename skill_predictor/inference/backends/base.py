@@ -6,10 +6,12 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ..choices import PRECISIONS
+from ..errors import BackendError
 from ..store import ReleasedModel
 
 
@@ -17,14 +19,16 @@ from ..store import ReleasedModel
 class BackendOptions:
     """What a user may choose about an engine."""
 
-    precision: str = 'int8'
-    """``int8`` or ``fp32`` on the CPU."""
+    precision: str = 'auto'
+    """One of :data:`skill_predictor.inference.choices.PRECISIONS`."""
     threads: int = 0
     """CPU threads; 0: one per core that this process may use."""
     encoders_folder: str | os.PathLike | None = None
     """Where base weights are looked for first; ``None``: the usual places."""
     offline: bool = False
     """Never download anything."""
+    fallback: bool = True
+    """Go on with the CPU when the GPU fails while the model is in use."""
 
     def check(self) -> None:
         """Raise ValueError when an option is out of range."""
@@ -34,16 +38,62 @@ class BackendOptions:
         if self.threads < 0:
             raise ValueError(f'threads must be 0 or more, not {self.threads}')
 
+    def precision_for(self, backend: type[Backend]) -> str:
+        """The precision that a backend is to compute in.
+
+        Raises
+        ------
+        BackendError
+            When it does not know the one that was chosen.
+        """
+        if self.precision == 'auto':
+            return backend.precisions[0]
+        if self.precision not in backend.precisions:
+            raise BackendError(f'{backend.name} computes in {" or ".join(backend.precisions)}, '
+                               f'not in {self.precision}')
+        return self.precision
+
 
 class Backend(ABC):
     """One engine with all encoders of a model loaded. Used from one thread at a time."""
 
     name: str = ''
+    precisions: tuple[str, ...] = ()
+    """In which it can compute, the default first."""
+
+    @property
+    def trouble(self) -> str:
+        """What is not as it should be while the backend still answers; empty: nothing."""
+        return ''
 
     @classmethod
     @abstractmethod
     def missing(cls) -> str | None:
         """Why this engine cannot run here, without loading anything heavy; ``None`` if it may."""
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, model: ReleasedModel, options: BackendOptions,
+                progress: Callable[[str], None], *, rebuild: bool = False) -> list[Path]:
+        """Build what is missing, without loading it.
+
+        Parameters
+        ----------
+        model, options, progress
+            See :func:`skill_predictor.inference.backends.open_backend`.
+        rebuild
+            Build also what is there.
+
+        Returns
+        -------
+        list of Path
+            A file per encoder.
+
+        Raises
+        ------
+        BackendError, ModelError
+            When something cannot be built.
+        """
 
     @classmethod
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ class OnnxRuntimeBackend(Backend):
     """All encoders as ONNX Runtime sessions, run one after the other."""
 
     name = 'onnxruntime'
+    precisions = ('int8', 'fp32')
 
     def __init__(self, sessions: Sequence, device: str) -> None:
         self._sessions = list(sessions)
@@ -30,24 +32,29 @@ class OnnxRuntimeBackend(Backend):
         return None
 
     @classmethod
+    def prepare(cls, model: ReleasedModel, options: BackendOptions,
+                progress: Callable[[str], None], *, rebuild: bool = False) -> list[Path]:
+        from .. import artefacts
+        return [artefacts.onnx_file(
+            model, encoder, options.precision_for(cls), encoders_folder=options.encoders_folder,
+            rebuild=rebuild, offline=options.offline, progress=progress)
+            for encoder in model.encoders]
+
+    @classmethod
     def load(cls, model: ReleasedModel, options: BackendOptions,
              progress: Callable[[str], None]) -> OnnxRuntimeBackend:
-        from .. import artefacts
+        precision = options.precision_for(cls)
         threads = options.threads or len(os.sched_getaffinity(0))
-        sessions = []
-        for encoder in model.encoders:
-            where = {'encoders_folder': options.encoders_folder, 'offline': options.offline,
-                     'progress': progress}
-            path = artefacts.onnx_file(model, encoder, options.precision, **where)
-            try:
-                sessions.append(_session(path, threads))
-            except Exception as error:
-                # Whole by its hash, yet of no use to this engine: build it once more, then give up.
-                progress(f'{path} does not load ({error}) and is built again')
-                path = artefacts.onnx_file(model, encoder, options.precision, rebuild=True, **where)
-                sessions.append(_session(path, threads))
+        paths = cls.prepare(model, options, progress)
+        try:
+            sessions = [_session(path, threads) for path in paths]
+        except Exception as error:
+            # Whole by their hashes, yet of no use to this engine: build once more, then give up.
+            progress(f'what was built does not load ({error}) and is built again')
+            paths = cls.prepare(model, options, progress, rebuild=True)
+            sessions = [_session(path, threads) for path in paths]
         plural = 's' if threads != 1 else ''
-        return cls(sessions, f'CPU, {options.precision}, {threads} thread{plural}')
+        return cls(sessions, f'CPU, {precision}, {threads} thread{plural}')
 
     @property
     def device(self) -> str:

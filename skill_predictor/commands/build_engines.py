@@ -1,0 +1,97 @@
+"""``skill-predictor build-engines``: TensorRT engines of a model, before a node asks for them."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from . import add_model_option, progress_lines
+from ..inference.choices import ENGINE_PRECISIONS, TENSORRT_LIBRARIES
+
+if TYPE_CHECKING:
+    from ..inference.tensorrt.engines import EngineRequest
+
+_EXAMPLES = """\
+Engines are for one GPU and one version of TensorRT, and lie in the cache under a key of both. A node
+builds them by itself when they are missing; that takes minutes on a Jetson. TensorRT for RTX builds
+engines without a GPU.
+
+examples:
+  skill-predictor build-engines
+  skill-predictor build-engines --dry-run
+  skill-predictor build-engines --precision fp32 --workspace 2048
+  skill-predictor build-engines --library tensorrt_rtx --rebuild
+"""
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command to the parser."""
+    parser = subparsers.add_parser(
+        'build-engines', help='build TensorRT engines', epilog=_EXAMPLES,
+        description='Build the TensorRT engines of a model, so that a node need not.')
+    add_model_option(parser)
+    parser.add_argument('--library', choices=('auto', *TENSORRT_LIBRARIES), default='auto',
+                        help='which TensorRT (default: the first that is installed)')
+    parser.add_argument('--precision', choices=ENGINE_PRECISIONS, default='fp16',
+                        help='of the matrix products; layer norms, softmax and the head are in '
+                             'fp32 always (default: fp16)')
+    parser.add_argument('--workspace', type=_megabytes, metavar='MB',
+                        help='most scratch memory of the builder (default: as it sees fit)')
+    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
+                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
+    parser.add_argument('--offline', action='store_true', help='never download anything')
+    parser.add_argument('--rebuild', action='store_true', help='build even what is there')
+    parser.add_argument('--dry-run', action='store_true', help='only say what would be built')
+
+
+def _megabytes(text: str) -> int:
+    megabytes = int(text)
+    if megabytes < 1:
+        raise argparse.ArgumentTypeError(f'{megabytes} is below 1')
+    return megabytes << 20
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build what is missing, or say what that is."""
+    from ..inference.tensorrt.engines import engine_file
+    requests = _requests(args)
+    if args.dry_run:
+        _tell(requests)
+        return 0
+    started = time.monotonic()
+    with progress_lines(keep=True) as say:
+        paths = [engine_file(request, encoders_folder=args.encoders, rebuild=args.rebuild,
+                             workspace_bytes=args.workspace, offline=args.offline, progress=say)
+                 for request in requests]
+    print(f'{requests[0].model.version}: {args.precision} engines for {requests[0].device} are '
+          f'ready after {time.monotonic() - started:.1f} s', *(f'  {path}' for path in paths),
+          sep='\n')
+    return 0
+
+
+def _requests(args: argparse.Namespace) -> list[EngineRequest]:
+    from ..inference.locations import find_model
+    from ..inference.store import read_model
+    from ..inference.tensorrt import cuda
+    from ..inference.tensorrt.device import ANY_DEVICE
+    from ..inference.tensorrt.engines import EngineRequest
+    from ..inference.tensorrt.library import find_library
+    model, library = read_model(find_model(args.model)), find_library(args.library)
+    device = ANY_DEVICE if cuda.missing() else cuda.device()
+    return [EngineRequest(model, encoder, library, device, args.precision)
+            for encoder in model.encoders]
+
+
+def _tell(requests: list[EngineRequest]) -> None:
+    from ..inference.built_files import is_sound
+    from ..inference.tensorrt.profiles import profiles
+    first = requests[0]
+    print(f'model      {first.model.version}\nlibrary    {first.library}\n'
+          f'GPU        {first.device}\nprecision  {first.precision}')
+    for profile in profiles(first.model.max_tokens):
+        least, expected, most = (f'{tasks} x {tokens}' for tasks, tokens in profile.shapes)
+        print(f'shapes     {least} to {most} tasks x tokens, fastest at {expected}')
+    for request in requests:
+        state = 'there' if is_sound(request.path) else 'to be built'
+        print(f'{request.encoder.name:10} {state}: {request.path}')

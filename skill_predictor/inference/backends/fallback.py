@@ -1,0 +1,84 @@
+"""A backend that may fail, and another that takes over when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..errors import BackendError
+from .base import Backend
+
+
+class FallbackBackend(Backend):
+    """Runs the first backend until it fails once, and the second from then on.
+
+    A batch in which the first one fails is run by the second: nothing is lost, and nothing that the
+    first one left half done is taken for an answer.
+
+    Parameters
+    ----------
+    first
+        Loaded.
+    load_second
+        Loads the other one when it is needed.
+    say
+        Called with a line of text when the first one failed.
+    """
+
+    def __init__(self, first: Backend, load_second: Callable[[], Backend],
+                 say: Callable[[str], None]) -> None:
+        self.name = first.name
+        self._backend = first
+        self._load_second: Callable[[], Backend] | None = load_second
+        self._say = say
+        self._trouble = ''
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return 'it is made of two others'
+
+    @classmethod
+    def prepare(cls, model, options, progress, *, rebuild=False):
+        raise BackendError(cls.missing())
+
+    @classmethod
+    def load(cls, model, options, progress):
+        raise BackendError(cls.missing())
+
+    @property
+    def device(self) -> str:
+        return self._backend.device
+
+    @property
+    def trouble(self) -> str:
+        return self._trouble
+
+    def run(self, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        if self._load_second is None:
+            return self._backend.run(inputs)
+        try:
+            answers = self._backend.run(inputs)
+            if all(np.isfinite(answer).all() for answer in answers):
+                return answers
+            raise BackendError('its answers are not finite')
+        except BackendError as error:
+            self._take_over(error)
+        return self._backend.run(inputs)
+
+    def _take_over(self, error: BackendError) -> None:
+        failed, name = self._backend, self.name
+        self._say(f'{name} failed ({error}); the CPU takes over')
+        # What failed may fail again when it is closed; that must not keep the other from answering.
+        try:
+            failed.close()
+        except Exception as closing:
+            self._say(f'{name} could not be closed: {closing}')
+        assert self._load_second is not None
+        self._backend = self._load_second()
+        self._load_second = None
+        self.name = self._backend.name
+        self._trouble = f'{name} failed: {error}'
+
+    def close(self) -> None:
+        self._backend.close()

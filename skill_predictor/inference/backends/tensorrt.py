@@ -1,0 +1,135 @@
+"""TensorRT engines of all encoders on the GPU, each on a stream of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+
+from ..choices import ENGINE_PRECISIONS
+from ..errors import BackendError
+from ..store import ReleasedModel
+from ..tensorrt import cuda
+from ..tensorrt.library import find_library
+from ..tensorrt.profiles import MOST_TASKS, profiles
+from ..tensorrt.runner import EngineRunner
+from .base import Backend, BackendOptions
+
+if TYPE_CHECKING:
+    from ..tensorrt.engines import EngineRequest
+
+
+class TensorRtBackend(Backend):
+    """All encoders as TensorRT engines, run at the same time."""
+
+    name = 'tensorrt'
+    precisions = ENGINE_PRECISIONS
+
+    def __init__(self, gpu: cuda.Gpu, runtime: Any, runners: list[EngineRunner],
+                 device: str) -> None:
+        self._gpu = gpu
+        self._runtime = runtime  # must outlive its engines
+        self._runners = runners
+        self._device = device
+
+    @classmethod
+    def missing(cls) -> str | None:
+        reason = cuda.missing()
+        if reason is not None:
+            return reason
+        try:
+            find_library()
+        except BackendError as error:
+            return str(error)
+        return None
+
+    @classmethod
+    def prepare(cls, model: ReleasedModel, options: BackendOptions,
+                progress: Callable[[str], None], *, rebuild: bool = False) -> list[Path]:
+        from ..tensorrt.engines import engine_file
+        return [engine_file(request, encoders_folder=options.encoders_folder, rebuild=rebuild,
+                            offline=options.offline, progress=progress)
+                for request in _requests(model, options)]
+
+    @classmethod
+    def load(cls, model: ReleasedModel, options: BackendOptions,
+             progress: Callable[[str], None]) -> TensorRtBackend:
+        requests = _requests(model, options)
+        library = requests[0].library
+        paths = cls.prepare(model, options, progress)
+        gpu = cuda.Gpu()
+        runners: list[EngineRunner] = []
+        try:
+            with gpu.current():
+                runtime = library.module.Runtime(library.module.Logger(
+                    library.module.Logger.ERROR))
+                engines = [runtime.deserialize_cuda_engine(path.read_bytes()) for path in paths]
+                if None in engines:
+                    # Whole by its hash, yet of no use to this library: build it once more.
+                    progress('an engine does not load and is built again')
+                    paths = cls.prepare(model, options, progress, rebuild=True)
+                    engines = [runtime.deserialize_cuda_engine(path.read_bytes())
+                               for path in paths]
+                for request, engine in zip(requests, engines):
+                    if engine is None:
+                        raise BackendError(f'{library} does not load its own engine of '
+                                           f'{request.encoder.name}')
+                    _check_precision(engine, request, progress)
+                    runners.append(EngineRunner(gpu, engine, profiles(model.max_tokens),
+                                                request.encoder.head_layers[-1]))
+        except BaseException:
+            _close(gpu, runners)
+            raise
+        return cls(gpu, runtime, runners,
+                   f'{requests[0].device}, {library}, {requests[0].precision}')
+
+    @property
+    def device(self) -> str:
+        return self._device
+
+    def run(self, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        if not self._runners:
+            raise BackendError('the backend is closed')
+        tasks = len(inputs[0][0])
+        parts = []
+        with self._gpu.current():
+            for start in range(0, tasks, MOST_TASKS):
+                for runner, (input_ids, attention_mask) in zip(self._runners, inputs):
+                    runner.start(input_ids[start:start + MOST_TASKS],
+                                 attention_mask[start:start + MOST_TASKS])
+                parts.append([runner.finish() for runner in self._runners])
+        return [np.concatenate(answers) for answers in zip(*parts)]
+
+    def close(self) -> None:
+        if self._runners:
+            _close(self._gpu, self._runners)
+            self._runtime = None
+
+
+def _requests(model: ReleasedModel, options: BackendOptions) -> list[EngineRequest]:
+    from ..tensorrt.engines import EngineRequest
+    library, device = find_library(), cuda.device()
+    return [EngineRequest(model, encoder, library, device,
+                          options.precision_for(TensorRtBackend)) for encoder in model.encoders]
+
+
+def _check_precision(engine, request: EngineRequest, say: Callable[[str], None]) -> None:
+    """Say what the engine really computes in; refuse one that lost what was asked for."""
+    from ..tensorrt import precision
+    trt = request.library.module
+    inspector = engine.create_engine_inspector()
+    found = precision.of_engine(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+    precision.check_engine(found, request.precision)
+    say(f'{request.encoder.name} on the GPU: {precision.in_words(found)}')
+
+
+def _close(gpu: cuda.Gpu, runners: list[EngineRunner]) -> None:
+    try:
+        with gpu.current():
+            while runners:
+                runners.pop().close()
+    finally:
+        runners.clear()
+        gpu.close()

@@ -1,0 +1,97 @@
+"""Files that are built once and kept in the user's cache: whole or not at all, once for all processes."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelError
+from .store import sha256_file
+
+Progress = Callable[[str], None]
+
+
+def key(ingredients: Mapping[str, Any]) -> str:
+    """A name for everything that a file depends on: the same for the same, 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
+
+
+def ensure(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None], say: Progress, *,
+           rebuild: bool = False) -> Path:
+    """Build a file, unless it is there and sound.
+
+    Parameters
+    ----------
+    path
+        Of the file; its manifest and its lock lie beside it.
+    manifest
+        What is noted about the file, fit for JSON; its hash is added.
+    build
+        Called with the path of a scratch file to write, in a folder that it may use, on the same
+        disk.
+    say
+        Called with a line of text when another process is building, or the file is damaged.
+    rebuild
+        Build even when the file is sound.
+
+    Raises
+    ------
+    ModelError
+        When the folder cannot be written.
+    """
+    if not rebuild and is_sound(path):
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path.with_name(f'{path.name}.lock'), say):
+            if rebuild or not is_sound(path):  # another process may have built it meanwhile
+                if path.exists() and not rebuild:
+                    say(f'{path} is damaged and is built again')
+                _build(path, manifest, build)
+    except OSError as error:
+        raise ModelError(f'cannot write {path.parent}: {error}. Free some disk space (2 GB are '
+                         'needed), or name another folder in $SKILL_PREDICTOR_CACHE') from error
+    return path
+
+
+def is_sound(path: Path) -> bool:
+    """Whether the file is there and has the hash that was noted when it was written."""
+    try:
+        return sha256_file(path) == json.loads(_manifest(path).read_text())['sha256']
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _build(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None]) -> None:
+    prefix = f'.partial-{path.name}-'
+    for left_over in path.parent.glob(f'{prefix}*'):  # of a build that was killed
+        shutil.rmtree(left_over, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as scratch:
+        made, note = Path(scratch) / path.name, Path(scratch) / 'manifest.json'
+        build(made)
+        note.write_text(json.dumps({'sha256': sha256_file(made), **manifest}, indent=2) + '\n')
+        os.replace(made, path)
+        os.replace(note, _manifest(path))
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_suffix('.json')
+
+
+@contextmanager
+def _lock(path: Path, say: Progress) -> Iterator[None]:
+    with open(path, 'w') as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say('another process is building the model; waiting for it')
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

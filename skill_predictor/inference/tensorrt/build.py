@@ -1,0 +1,154 @@
+"""Builds one engine from one ONNX graph."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BackendError
+from ..tensor_names import ATTENTION_MASK, INPUT_IDS
+from . import precision
+from .library import Library
+from .profiles import Profile
+
+Progress = Callable[[str], None]
+
+_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A built engine.
+
+    Attributes
+    ----------
+    content : bytes
+        What TensorRT reads.
+    layers : str
+        Layers of its network by kind and type, in words.
+    seconds : float
+        That the build took.
+    """
+
+    content: bytes
+    layers: str
+    seconds: float
+
+
+def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted: str, *,
+               workspace_bytes: int | None = None, timing_cache: Path | None = None,
+               progress: Progress | None = None) -> Plan:
+    """Build an engine.
+
+    Parameters
+    ----------
+    library
+        From :func:`skill_predictor.inference.tensorrt.library.find_library`.
+    graph
+        An ONNX file whose tensors have the types that are wanted.
+    shapes
+        Optimisation profiles.
+    wanted
+        ``fp16`` or ``fp32``, see :func:`precision.check_network`.
+    workspace_bytes
+        Most memory for scratch; ``None``: as much as the library sees fit.
+    timing_cache
+        File with measurements of earlier builds, which is read, and written afterwards.
+    progress
+        Called with a line of text every few seconds.
+
+    Raises
+    ------
+    BackendError
+        When the graph cannot be parsed, has lost its precision, or no engine can be built.
+    """
+    started = time.monotonic()
+    trt = library.module
+    timing_cache = timing_cache if library.keeps_timings else None
+    messages = _messages(library)
+    builder = trt.Builder(messages)
+    network = library.typed_network(builder)
+    parser = trt.OnnxParser(network, messages)
+    if not parser.parse(graph.read_bytes()):
+        errors = [str(parser.get_error(index)) for index in range(parser.num_errors)]
+        raise BackendError(f'{library} cannot read {graph.name}: {"; ".join(errors)}')
+    precision.check_network(network, wanted)
+    config = builder.create_builder_config()
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # so that it can be inspected
+    if workspace_bytes is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_bytes)
+    for shape in shapes:
+        profile = builder.create_optimization_profile()
+        for name in (INPUT_IDS, ATTENTION_MASK):
+            profile.set_shape(name, *shape.shapes)
+        if config.add_optimization_profile(profile) < 0:
+            raise BackendError(f'{library} refuses the shapes {shape.shapes}')
+    if timing_cache is not None:
+        config.set_timing_cache(config.create_timing_cache(_read(timing_cache)), False)
+    if progress is not None and hasattr(trt, 'IProgressMonitor'):
+        config.progress_monitor = _monitor(library, graph.stem, progress)
+    content = builder.build_serialized_network(network, config)
+    if content is None:
+        raise BackendError(f'{library} built no engine of {graph.name}: '
+                           f'{messages.last or "it does not say why"}')
+    if timing_cache is not None:
+        _write(timing_cache, bytes(config.get_timing_cache().serialize()))
+    return Plan(bytes(content), precision.in_words(precision.of_network(network)),
+                time.monotonic() - started)
+
+
+def _messages(library: Library):
+    """A logger that keeps the last error; warnings are about the graph's internals."""
+    trt = library.module
+
+    class Messages(trt.ILogger):
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.last = ''
+
+        def log(self, severity, text: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.last = text
+    return Messages()
+
+
+def _monitor(library: Library, name: str, say: Progress):
+    """Tells now and then which phase a build is in."""
+    trt = library.module
+
+    class Monitor(trt.IProgressMonitor):
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self._steps: dict[str, int] = {}
+            self._said = time.monotonic()
+
+        def phase_start(self, phase_name, parent_phase, num_steps) -> None:
+            self._steps[phase_name] = num_steps
+
+        def step_complete(self, phase_name, step) -> bool:
+            now = time.monotonic()
+            if now - self._said >= _EVERY_S:
+                self._said = now
+                say(f'building {name}: {phase_name.lower()}, step {step + 1} of '
+                    f'{self._steps.get(phase_name, "?")}')
+            return True  # go on
+
+        def phase_finish(self, phase_name) -> None:
+            self._steps.pop(phase_name, None)
+    return Monitor()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b''
+
+
+def _write(path: Path, content: bytes) -> None:
+    scratch = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    scratch.write_bytes(content)
+    os.replace(scratch, path)

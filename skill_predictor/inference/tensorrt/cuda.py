@@ -1,0 +1,172 @@
+"""The GPU through pycuda: its primary context, memory, streams; CUDA graphs through the driver."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..errors import BackendError
+from .device import Device
+
+_THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU meanwhile
+
+
+def missing() -> str | None:
+    """Why there is no GPU to run on, without making a context; ``None`` when there is one."""
+    try:
+        driver = _driver()
+        if driver.Device.count() == 0:
+            return 'there is no GPU'
+    except ImportError as error:
+        return f'pycuda does not load ({error}); pip install pycuda'
+    except Exception as error:  # pycuda's own errors, which exist only where it loads
+        return f'the GPU does not answer ({error})'
+    return None
+
+
+def device(index: int = 0) -> Device:
+    """The GPU at hand.
+
+    Raises
+    ------
+    BackendError
+        When there is none.
+    """
+    reason = missing()
+    if reason is not None:
+        raise BackendError(reason)
+    found = _driver().Device(index)
+    return Device(found.name(), '.'.join(map(str, found.compute_capability())))
+
+
+def _driver():
+    import pycuda.driver
+    pycuda.driver.init()
+    return pycuda.driver
+
+
+class Gpu:
+    """One GPU's primary context, which other libraries of the process share.
+
+    Every use is between :meth:`current`'s enter and exit: the context is pushed to the calling thread
+    and popped again, so that any thread may use it, one at a time.
+    """
+
+    def __init__(self, index: int = 0) -> None:
+        self._cuda = _driver()
+        self._context = self._cuda.Device(index).retain_primary_context()
+        self._graphs = _DriverGraphs()
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """The context, for the calling thread.
+
+        Raises
+        ------
+        BackendError
+            When the driver reports an error inside, or the GPU was closed.
+        """
+        if self._context is None:
+            raise BackendError('the GPU is closed')
+        self._context.push()
+        try:
+            yield
+        except self._cuda.Error as error:
+            raise BackendError(f'the GPU failed: {error}') from error
+        finally:
+            self._cuda.Context.pop()
+
+    def stream(self):
+        """A new stream; its ``handle`` is the driver's."""
+        return self._cuda.Stream()
+
+    def host_array(self, size: int, dtype: type) -> np.ndarray:
+        """Memory of the host that the GPU reads and writes by itself, shape (size,)."""
+        return self._cuda.pagelocked_empty(size, dtype)
+
+    def memory(self, size_bytes: int):
+        """Memory of the GPU; ``int()`` gives its address, ``free()`` gives it back."""
+        return self._cuda.mem_alloc(size_bytes)
+
+    def upload(self, target, source: np.ndarray, stream) -> None:
+        """Start a copy to the GPU."""
+        self._cuda.memcpy_htod_async(target, source, stream)
+
+    def download(self, target: np.ndarray, source, stream) -> None:
+        """Start a copy from the GPU."""
+        self._cuda.memcpy_dtoh_async(target, source, stream)
+
+    def record(self, stream, work: Callable[[], None]) -> RecordedWork:
+        """Record what ``work`` starts on a stream, without running it.
+
+        Raises
+        ------
+        BackendError
+            When something in it cannot be recorded.
+        """
+        return self._graphs.record(stream, work)
+
+    def close(self) -> None:
+        """Let go of the context. May be called twice."""
+        if self._context is not None:
+            self._context.detach()
+            self._context = None
+
+
+class RecordedWork:
+    """A CUDA graph: work that the GPU starts as a whole."""
+
+    def __init__(self, library, executable: ctypes.c_void_p) -> None:
+        self._library = library
+        self._executable = executable
+
+    def launch(self, stream) -> None:
+        """Start it.
+
+        Raises
+        ------
+        BackendError
+            When the driver refuses.
+        """
+        _call(self._library, 'cuGraphLaunch', self._executable, ctypes.c_void_p(stream.handle))
+
+    def close(self) -> None:
+        """Give its memory back. May be called twice."""
+        if self._executable is not None:
+            _call(self._library, 'cuGraphExecDestroy', self._executable)
+            self._executable = None
+
+
+class _DriverGraphs:
+    """pycuda knows no CUDA graphs; these few calls of the driver make them."""
+
+    def __init__(self) -> None:
+        self._library: Any = None
+
+    def record(self, stream, work: Callable[[], None]) -> RecordedWork:
+        if self._library is None:
+            self._library = ctypes.CDLL('libcuda.so.1')
+        handle, graph = ctypes.c_void_p(stream.handle), ctypes.c_void_p()
+        executable = ctypes.c_void_p()
+        _call(self._library, 'cuStreamBeginCapture_v2', handle, _THREAD_LOCAL)
+        try:
+            work()
+        finally:
+            # Also after an error: a stream that stays in capture is of no use any more.
+            _call(self._library, 'cuStreamEndCapture', handle, ctypes.byref(graph))
+        try:
+            _call(self._library, 'cuGraphInstantiateWithFlags', ctypes.byref(executable), graph,
+                  ctypes.c_ulonglong(0))
+        finally:
+            _call(self._library, 'cuGraphDestroy', graph)
+        return RecordedWork(self._library, executable)
+
+
+def _call(library, name: str, *arguments) -> None:
+    code = getattr(library, name)(*arguments)
+    if code:
+        raise BackendError(f'{name} failed with CUDA error {code}')

@@ -1,0 +1,115 @@
+"""Engines in the user's cache, under a key of everything that they depend on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .. import artefacts, built_files, graph
+from ..built_files import Progress
+from ..choices import ENGINE_PRECISIONS
+from ..errors import BackendError
+from ..locations import cache_dir
+from ..store import EncoderConfig, ReleasedModel
+from .build import build_plan
+from .device import ANY_DEVICE, Device
+from .library import Library
+from .profiles import profiles
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What engine is wanted.
+
+    Attributes
+    ----------
+    model : ReleasedModel
+    encoder : EncoderConfig
+        One of the model's.
+    library : Library
+    device : Device
+    precision : str
+        One of :data:`ENGINE_PRECISIONS`.
+    """
+
+    model: ReleasedModel
+    encoder: EncoderConfig
+    library: Library
+    device: Device
+    precision: str = ENGINE_PRECISIONS[0]
+
+    def __post_init__(self) -> None:
+        if self.precision not in ENGINE_PRECISIONS:
+            raise ValueError(f'unknown precision {self.precision!r}; engines are built in '
+                             f'{" or ".join(ENGINE_PRECISIONS)}')
+        if self.device == ANY_DEVICE and not self.library.builds_without_gpu:
+            raise BackendError(f'{self.library} builds engines for the GPU at hand only, and there '
+                               'is none (or pycuda is not installed)')
+
+    @property
+    def ingredients(self) -> dict:
+        """Everything that the engine depends on, fit for JSON."""
+        return {'model_sha256': self.model.sha256, 'encoder': self.encoder.name,
+                'precision': self.precision, 'graph_version': graph.VERSION,
+                'library': self.library.name, 'version': self.library.version,
+                'device': asdict(self.device),
+                'profiles': [asdict(profile) for profile in profiles(self.model.max_tokens)]}
+
+    @property
+    def path(self) -> Path:
+        """Where the engine lies in the cache, whether it is there or not."""
+        folder = f'{self.model.name}-{built_files.key(self.ingredients)[:16]}'
+        return (cache_dir() / 'artefacts' / folder
+                / f'{self.encoder.name}.{self.precision}.engine')
+
+    @property
+    def timing_cache(self) -> Path:
+        """Measurements of earlier builds by this library on this device."""
+        name = built_files.key({'library': self.library.name, 'version': self.library.version,
+                                'device': asdict(self.device)})[:16]
+        return cache_dir() / 'artefacts' / f'timing-{name}.cache'
+
+
+def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | None = None,
+                workspace_bytes: int | None = None, rebuild: bool = False, offline: bool = False,
+                progress: Progress | None = None) -> Path:
+    """Path of an engine, which is built first unless a sound one is in the cache.
+
+    Parameters
+    ----------
+    request
+        What is wanted.
+    encoders_folder, offline
+        See :func:`skill_predictor.inference.base_weights.resolve`.
+    workspace_bytes
+        See :func:`skill_predictor.inference.tensorrt.build.build_plan`.
+    rebuild
+        Build even when the cache has one.
+    progress
+        Called with a line of text at every step that takes time.
+
+    Raises
+    ------
+    BackendError
+        When no engine can be built.
+    ModelError
+        When the base weights cannot be had, or the cache cannot be written.
+    """
+    say = progress or (lambda line: None)
+    name = request.encoder.name
+
+    def build(path: Path) -> None:
+        onnx = artefacts.onnx_file(request.model, request.encoder, request.precision,
+                                   encoders_folder=encoders_folder, offline=offline, progress=say)
+        say(f'building the {request.precision} engine of {name} with {request.library} for '
+            f'{request.device}')
+        plan = build_plan(request.library, onnx, profiles(request.model.max_tokens),
+                          request.precision, workspace_bytes=workspace_bytes,
+                          timing_cache=request.timing_cache, progress=say)
+        path.write_bytes(plan.content)
+        say(f'built the {request.precision} engine of {name} ({len(plan.content) / 1e6:.0f} MB) in '
+            f'{plan.seconds:.0f} s: {plan.layers}')
+
+    return built_files.ensure(
+        request.path, {'model': request.model.version, 'depends_on': request.ingredients}, build,
+        say, rebuild=rebuild)

@@ -1,0 +1,167 @@
+"""Runs one engine: buffers made once, shapes set, work started on a stream of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import BackendError
+from ..tensor_names import ATTENTION_MASK, INPUT_IDS, PROBABILITIES
+from .cuda import Gpu, RecordedWork
+from .profiles import fitting, Profile
+
+TOKEN_STEP = 8
+"""Tokens are padded to a multiple of this: tensor cores like it, and fewer shapes come up."""
+
+RECORDED_TASKS = 1
+"""Batches up to this size are recorded as CUDA graphs, ..."""
+
+RECORDED_TOKENS = 64
+"""... up to this length: the shapes in which robots ask one by one."""
+
+
+@dataclass
+class _Context:
+    """An execution context with all addresses set, and what was recorded with it."""
+
+    execution: object
+    recorded: RecordedWork | None = None
+    shape: tuple[int, int] | None = None
+
+
+class EngineRunner:
+    """An engine with all memory that it will ever use. To be used while its GPU is current.
+
+    Parameters
+    ----------
+    gpu
+        Whose context is current.
+    engine
+        A deserialised engine with the profiles below.
+    profiles
+        In the engine's order.
+    width
+        Probabilities per task.
+    """
+
+    def __init__(self, gpu: Gpu, engine, profiles: Sequence[Profile], width: int) -> None:
+        self._gpu = gpu
+        self._engine = engine
+        self._profiles = tuple(profiles)
+        self._width = width
+        tasks, tokens = self._profiles[-1].tasks[2], self._profiles[-1].tokens[2]
+        self._most_tokens = tokens
+        self._stream = gpu.stream()
+        self._host = {INPUT_IDS: gpu.host_array(tasks * tokens, np.int64),
+                      ATTENTION_MASK: gpu.host_array(tasks * tokens, np.int64),
+                      PROBABILITIES: gpu.host_array(tasks * width, np.float32)}
+        self._device = {name: gpu.memory(array.nbytes) for name, array in self._host.items()}
+        self._contexts = [self._context(index) for index in range(len(self._profiles))]
+        # A recorded graph keeps the state of its context, so each has one of its own.
+        self._single: dict[tuple[int, int], _Context] = {}
+        self._may_record = True
+        self._tasks = 0
+
+    def _context(self, profile: int) -> _Context:
+        execution = self._engine.create_execution_context()
+        if execution is None:
+            raise BackendError('TensorRT made no execution context; the GPU may lack memory')
+        if not execution.set_optimization_profile_async(profile, self._stream.handle):
+            raise BackendError(f'TensorRT refuses profile {profile}')
+        for name, memory in self._device.items():
+            if not execution.set_tensor_address(name, int(memory)):
+                raise BackendError(f'the engine has no tensor {name!r}')
+        self._stream.synchronize()
+        return _Context(execution)
+
+    def start(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> None:
+        """Start a batch; :meth:`finish` gives its answer.
+
+        Parameters
+        ----------
+        input_ids, attention_mask
+            int64, shape (tasks, tokens), within the largest profile.
+
+        Raises
+        ------
+        BackendError
+            When TensorRT refuses.
+        ValueError
+            When there are too many tasks or tokens.
+        """
+        tasks, tokens = input_ids.shape
+        profile = fitting(self._profiles, tasks)
+        padded = min(-(-tokens // TOKEN_STEP) * TOKEN_STEP, self._most_tokens)
+        if tokens > padded:
+            raise ValueError(f'{tokens} tokens do not fit, at most {self._most_tokens} do')
+        self._tasks = tasks
+        # Padding that the mask hides: the ids in it are read, but never counted.
+        for name, values in ((INPUT_IDS, input_ids), (ATTENTION_MASK, attention_mask)):
+            target = self._host[name][:tasks * padded].reshape(tasks, padded)
+            target[:, :tokens] = values
+            target[:, tokens:] = 0
+        shape = (tasks, padded)
+        if self._may_record and tasks <= RECORDED_TASKS and padded <= RECORDED_TOKENS:
+            self._start_recorded(profile, shape)
+        else:
+            self._start(self._contexts[profile], shape)
+
+    def _start(self, context: _Context, shape: tuple[int, int]) -> None:
+        if context.shape != shape:
+            for name in (INPUT_IDS, ATTENTION_MASK):
+                if not context.execution.set_input_shape(name, shape):
+                    raise BackendError(f'TensorRT refuses the shape {shape}')
+            context.shape = shape
+        self._enqueue(context, shape)
+
+    def _enqueue(self, context: _Context, shape: tuple[int, int]) -> None:
+        tasks, tokens = shape
+        for name in (INPUT_IDS, ATTENTION_MASK):
+            self._gpu.upload(self._device[name], self._host[name][:tasks * tokens], self._stream)
+        if not context.execution.execute_async_v3(self._stream.handle):
+            raise BackendError('TensorRT could not run the engine')
+        self._gpu.download(self._host[PROBABILITIES][:tasks * self._width],
+                           self._device[PROBABILITIES], self._stream)
+
+    def _start_recorded(self, profile: int, shape: tuple[int, int]) -> None:
+        context = self._single.get(shape)
+        if context is None:
+            # The first run of a shape prepares what a recording must not do.
+            context = self._single[shape] = self._context(profile)
+            self._start(context, shape)
+            return
+        if context.recorded is None:
+            try:
+                context.recorded = self._gpu.record(
+                    self._stream, lambda: self._enqueue(context, shape))
+            except (BackendError, OSError, AttributeError):
+                self._may_record = False  # slower, not wrong
+                self._start(self._contexts[profile], shape)
+                return
+        context.recorded.launch(self._stream)
+
+    def finish(self) -> np.ndarray:
+        """Wait for the batch that was started.
+
+        Returns
+        -------
+        numpy.ndarray, float32 in 0..1, shape (tasks, width)
+        """
+        self._stream.synchronize()
+        found = self._host[PROBABILITIES][:self._tasks * self._width]
+        return found.reshape(self._tasks, self._width).copy()
+
+    def close(self) -> None:
+        """Free everything, while the GPU is current. May be called twice."""
+        for context in self._single.values():
+            if context.recorded is not None:
+                context.recorded.close()
+        self._single.clear()
+        self._contexts.clear()
+        for memory in self._device.values():
+            memory.free()
+        self._device.clear()
+        self._host.clear()
+        self._engine = None

@@ -1,0 +1,126 @@
+"""What the builder is told, with a TensorRT that only writes it down."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+from skill_predictor.inference.errors import BackendError
+from skill_predictor.inference.tensorrt import build as build_module
+from skill_predictor.inference.tensorrt.build import build_plan
+from skill_predictor.inference.tensorrt.library import Library
+from skill_predictor.inference.tensorrt.profiles import profiles
+
+
+class Recorder:
+    """A TensorRT 10 that builds ``content`` and says ``error``."""
+
+    class ILogger:
+        ERROR, INTERNAL_ERROR, WARNING = 1, 0, 2
+
+        def log(self, severity, text):
+            raise NotImplementedError
+
+    class IProgressMonitor:
+        pass
+
+    ProfilingVerbosity = types.SimpleNamespace(DETAILED='detailed')
+    MemoryPoolType = types.SimpleNamespace(WORKSPACE='workspace')
+
+    def __init__(self, content=b'engine', error=''):
+        self.seen = {'profiles': []}
+        self._content, self._error = content, error
+
+    def OnnxParser(self, network, logger):
+        return types.SimpleNamespace(parse=lambda content: content == b'graph', num_errors=1,
+                                     get_error=lambda index: 'odd')
+
+    def Builder(self, logger):
+        seen = self.seen
+
+        def set_timing_cache(cache, ignore_mismatch):
+            seen['timings read'] = cache
+
+        config = types.SimpleNamespace(
+            set_memory_pool_limit=lambda pool, size: seen.update({pool: size}),
+            add_optimization_profile=lambda profile: seen['profiles'].append(profile) or 0,
+            create_timing_cache=lambda content: content, set_timing_cache=set_timing_cache,
+            get_timing_cache=lambda: types.SimpleNamespace(serialize=lambda: b'newer'))
+
+        def build_serialized_network(network, config):
+            seen['verbosity'] = config.profiling_verbosity
+            monitor = getattr(config, 'progress_monitor', None)
+            if monitor is not None:
+                monitor.phase_start('Timing tactics', None, 3)
+                seen['goes on'] = [monitor.step_complete('Timing tactics', step)
+                                   for step in range(3)]
+                monitor.phase_finish('Timing tactics')
+            if self._error:
+                logger.log(Recorder.ILogger.ERROR, self._error)
+                logger.log(Recorder.ILogger.WARNING, 'of no interest')
+            return self._content
+
+        def create_optimization_profile():
+            shapes = {}
+            return types.SimpleNamespace(
+                shapes=shapes, set_shape=lambda name, *three: shapes.update({name: three}))
+        return types.SimpleNamespace(
+            create_network=lambda flags: types.SimpleNamespace(num_layers=0),
+            create_builder_config=lambda: config,
+            create_optimization_profile=create_optimization_profile,
+            build_serialized_network=build_serialized_network)
+
+
+@pytest.fixture
+def build(tmp_path):
+    graph = tmp_path / 'mpnet.fp16.onnx'
+    graph.write_bytes(b'graph')
+
+    def run(trt, name='tensorrt', **options):
+        return build_plan(Library(trt, name, '10.7'), graph, profiles(100), 'fp16', **options)
+    return run
+
+
+def test_profiles_and_verbosity(build):
+    trt = Recorder()
+    plan = build(trt)
+    assert plan.content == b'engine'
+    first = trt.seen['profiles'][0].shapes
+    assert first == dict.fromkeys(('input_ids', 'attention_mask'), ((1, 3), (1, 24), (1, 100)))
+    assert len(trt.seen['profiles']) == 3 and trt.seen['verbosity'] == 'detailed'
+    assert 'workspace' not in trt.seen
+
+
+def test_measurements_are_kept_for_the_next_build(build, tmp_path):
+    cache = tmp_path / 'timing.cache'
+    trt = Recorder()
+    build(trt, timing_cache=cache)
+    assert trt.seen['timings read'] == b'' and cache.read_bytes() == b'newer'
+    trt = Recorder()
+    build(trt, timing_cache=cache)
+    assert trt.seen['timings read'] == b'newer'
+    cache.unlink()
+    build(Recorder(), name='tensorrt_rtx', timing_cache=cache)
+    assert not cache.exists()
+    assert not list(tmp_path.glob('*.partial'))
+
+
+def test_progress_is_told_now_and_then(build, monkeypatch):
+    lines = []
+    monkeypatch.setattr(build_module, '_EVERY_S', 0.0)
+    trt = Recorder()
+    build(trt, progress=lines.append)
+    assert lines[0] == 'building mpnet.fp16: timing tactics, step 1 of 3'
+    assert trt.seen['goes on'] == [True] * 3
+    monkeypatch.setattr(build_module, '_EVERY_S', 60.0)
+    lines.clear()
+    build(Recorder(), progress=lines.append)
+    assert lines == []
+
+
+def test_a_build_that_fails_says_why(build):
+    with pytest.raises(BackendError, match='built no engine of mpnet.fp16.onnx: out of memory'):
+        build(Recorder(content=None, error='out of memory'))
+    with pytest.raises(BackendError, match='it does not say why'):
+        build(Recorder(content=None))

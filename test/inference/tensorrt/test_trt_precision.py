@@ -1,0 +1,73 @@
+"""Half precision that is lost is noticed, in the network and in the built engine."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from skill_predictor.inference.errors import BackendError
+from skill_predictor.inference.tensorrt import precision
+
+
+def network(*layers):
+    def one(name, kind, dtype):
+        return SimpleNamespace(name=name, type=SimpleNamespace(name=kind),
+                               get_output_type=lambda index: SimpleNamespace(name=dtype))
+    made = [one(*layer) for layer in layers]
+    return SimpleNamespace(num_layers=len(made), get_layer=made.__getitem__)
+
+
+MIXED = (('layer.0.qkv.product', 'MATRIX_MULTIPLY', 'HALF'),
+         ('layer.0.attention', 'SOFTMAX', 'FLOAT'), ('layer.0.norm', 'NORMALIZATION', 'FLOAT'),
+         ('head.0.product', 'MATRIX_MULTIPLY', 'FLOAT'))
+
+
+def test_mixed_precision_passes():
+    precision.check_network(network(*MIXED), 'fp16')
+    assert precision.of_network(network(*MIXED)) == Counter({
+        ('MATRIX_MULTIPLY', 'HALF'): 1, ('SOFTMAX', 'FLOAT'): 1, ('NORMALIZATION', 'FLOAT'): 1,
+        ('MATRIX_MULTIPLY', 'FLOAT'): 1})
+
+
+@pytest.mark.parametrize('layer, said', [
+    (('layer.0.up.product', 'MATRIX_MULTIPLY', 'FLOAT'), "half precision was lost: 'layer.0.up"),
+    (('layer.0.attention', 'SOFTMAX', 'HALF'), 'where single precision is needed'),
+    (('embeddings.norm', 'NORMALIZATION', 'HALF'), 'where single precision is needed')])
+def test_what_is_lost_is_named(layer, said):
+    with pytest.raises(BackendError, match=said):
+        precision.check_network(network(*MIXED, layer), 'fp16')
+
+
+def test_single_precision_has_no_half():
+    precision.check_network(network(MIXED[1]), 'fp32')
+    with pytest.raises(BackendError, match='1 layers are in half precision'):
+        precision.check_network(network(*MIXED), 'fp32')
+
+
+def inspected(*formats):
+    return json.dumps({'Layers': [{'Name': f'l{index}', 'Outputs': [{'Format/Datatype': name}]}
+                                  for index, name in enumerate(formats)]})
+
+
+def test_an_engine_tells_its_types():
+    found = precision.of_engine(inspected('Half', 'Row major linear FP16 format', 'Float'))
+    assert found == Counter({'Half': 1, 'FP16': 1, 'Float': 1})
+    precision.check_engine(found, 'fp16')
+    with pytest.raises(BackendError, match='though fp32 was asked for'):
+        precision.check_engine(found, 'fp32')
+
+
+def test_an_engine_that_lost_half_precision_is_refused():
+    found = precision.of_engine(inspected('Float', 'Row major linear FP32 format'))
+    with pytest.raises(BackendError, match='half precision was lost: the engine computes in'):
+        precision.check_engine(found, 'fp16')
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"Layers": []}', '{"Layers": ["only a name"]}',
+                                  '{"Layers": [{"Outputs": [{}]}]}'])
+def test_an_engine_that_tells_nothing_is_refused(text):
+    with pytest.raises(BackendError, match='does not tell its layers'):
+        precision.of_engine(text)
