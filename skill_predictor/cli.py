@@ -18,8 +18,8 @@ from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
-COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'compare', 'report', 'data',
-            'train', 'ablate')
+COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'benchmark', 'compare', 'report',
+            'data', 'train', 'ablate')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\

@@ -1,0 +1,180 @@
+"""``skill-predictor benchmark``: how fast the model runs here, engine beside engine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import ExitStack, closing
+from typing import Any, TYPE_CHECKING
+
+from . import add_model_option, output, progress_lines
+from ..inference.choices import ENGINES, PRECISIONS
+
+if TYPE_CHECKING:
+    from ..inference.predictor import SkillPredictor
+
+_EXAMPLES = """\
+Engines are called in turn, round by round, so that whatever else the machine does falls on all alike:
+their ratios are worth more than single figures. Run it on an idle machine; on a Jetson, after
+`sudo nvpmodel -m 0` and `sudo jetson_clocks`.
+
+examples:
+  skill-predictor benchmark
+  skill-predictor benchmark --engines onnxruntime:int8 onnxruntime:fp32 tensorrt:fp16
+  skill-predictor benchmark --batches 1 32 --tokens 24 --seconds 20 --json speed.json
+"""
+
+TEXT = 'Bring me the fire extinguisher from the hallway'
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command to the parser."""
+    parser = subparsers.add_parser(
+        'benchmark', help='measure latency, throughput and memory', epilog=_EXAMPLES,
+        description='Measure how fast the model runs on this machine.')
+    add_model_option(parser)
+    parser.add_argument('--engines', nargs='+', metavar='NAME[:PRECISION]', default=[],
+                        type=_engine, help='what to measure (default: all that work here)')
+    parser.add_argument('--batches', nargs='+', type=_count, default=[1, 8, 32], metavar='N',
+                        help='tasks that run together (default: 1 8 32)')
+    parser.add_argument('--tokens', nargs='+', type=_count, default=[12, 24, 48], metavar='N',
+                        help='lengths of a task, special tokens included (default: 12 24 48)')
+    parser.add_argument('--seconds', type=float, default=5.0, metavar='S',
+                        help='for each batch and length (default: 5)')
+    parser.add_argument('--threads', type=int, default=0, metavar='N',
+                        help='CPU threads (default: one per core)')
+    parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
+    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
+                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
+    parser.add_argument('--offline', action='store_true', help='never download anything')
+
+
+def _engine(text: str) -> tuple[str, str]:
+    name, _, precision = text.partition(':')
+    if name not in ENGINES or (precision or 'auto') not in PRECISIONS:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no engine; engines: {", ".join(ENGINES)}; precisions: '
+            f'{", ".join(PRECISIONS)}')
+    return name, precision or 'auto'
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{number} is below 1')
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, and print a table."""
+    from ..evaluation.speed import machine
+    with ExitStack() as stack:
+        loaded, about = _load(args, stack)
+        found: dict[str, Any] = {
+            'machine': machine.describe(), 'model': next(iter(loaded.values())).model.version,
+            'engines': about, 'one_task': _one_task(loaded, args.seconds),
+            'batches': _batches(loaded, args), 'roofline': _roofline(loaded, args)}
+    if args.json:
+        with output(args.json) as stream:
+            stream.write(json.dumps(found, indent=2) + '\n')
+    if args.json != '-':
+        print(_readable(found))
+    return 0
+
+
+def _load(args: argparse.Namespace, stack: ExitStack
+          ) -> tuple[dict[str, SkillPredictor], dict[str, dict[str, Any]]]:
+    from ..evaluation.speed.machine import resident_bytes
+    from ..inference.backends import BackendOptions
+    from ..inference.predictor import SkillPredictor
+    loaded, about = {}, {}
+    for name, precision in args.engines or _all_engines():
+        options = BackendOptions(precision, args.threads, args.encoders, args.offline,
+                                 fallback=False)
+        before, started = resident_bytes(), time.perf_counter()
+        with progress_lines() as say:
+            predictor = stack.enter_context(closing(
+                SkillPredictor.load(args.model, name, options, say)))
+        loaded[f'{name} {precision}'] = predictor
+        about[f'{name} {precision}'] = {
+            'device': predictor.backend.device,
+            'start_up_s': time.perf_counter() - started,
+            'memory_mb': (resident_bytes() - before) / 1e6}
+    return loaded, about
+
+
+def _all_engines() -> list[tuple[str, str]]:
+    from ..inference.backends import BACKENDS, unavailable
+    return [(name, precision) for name, backend in BACKENDS.items() if unavailable(name) is None
+            for precision in backend.precisions]
+
+
+def _one_task(loaded: dict[str, SkillPredictor], seconds: float) -> dict[str, Any]:
+    """From a text to its skills, as a service call asks."""
+    from ..evaluation.speed.timing import side_by_side
+    return _plain(side_by_side({
+        name: lambda number, predictor=predictor: predictor.predict([TEXT])
+        for name, predictor in loaded.items()}, seconds))
+
+
+def _batches(loaded: dict[str, SkillPredictor], args: argparse.Namespace) -> list[dict[str, Any]]:
+    from ..evaluation.speed.timing import side_by_side
+    rows = []
+    for batch in args.batches:
+        for tokens in args.tokens:
+            print(f'measuring {batch} x {tokens} tokens', file=sys.stderr, flush=True)
+            tasks = _tasks(next(iter(loaded.values())), batch, tokens)
+            timings = side_by_side({
+                name: lambda number, predictor=predictor: predictor.probabilities(tasks)
+                for name, predictor in loaded.items()}, args.seconds, least=5)
+            for name, timing in _plain(timings).items():
+                rows.append({'engine': name, 'batch': batch, 'tokens': tokens, **timing,
+                             'tasks_per_s': 1e3 * batch / timing['p50']})
+    return rows
+
+
+def _tasks(predictor: SkillPredictor, batch: int, tokens: int) -> list[list[int]]:
+    """The same words over and over: how long a run takes does not depend on them."""
+    words = predictor.tokenize(TEXT)
+    count = max(tokens - 2, 1)
+    return [(words * (count // len(words) + 1))[:count]] * batch
+
+
+def _roofline(loaded: dict[str, SkillPredictor], args: argparse.Namespace) -> dict[str, Any]:
+    """Bytes of weights over the bandwidth of memory: no CPU engine answers one task faster."""
+    from ..evaluation.speed.roofline import read_bandwidth, weight_bytes
+    from ..inference.backends import BACKENDS, BackendOptions
+    bandwidth = read_bandwidth()
+    found: dict[str, Any] = {'read_bandwidth_gb_s': bandwidth / 1e9, 'floor_ms': {}}
+    for label, predictor in loaded.items():
+        name, _, precision = label.partition(' ')
+        if name == 'onnxruntime':
+            options = BackendOptions(precision, args.threads, args.encoders, args.offline)
+            paths = BACKENDS[name].prepare(predictor.model, options, lambda line: None)
+            found['floor_ms'][label] = 1e3 * sum(map(weight_bytes, paths)) / bandwidth
+    return found
+
+
+def _plain(timings) -> dict[str, dict[str, Any]]:
+    from dataclasses import asdict
+    return {name: asdict(timing) for name, timing in timings.items()}
+
+
+def _readable(found: dict[str, Any]) -> str:
+    lines = [f'{found["model"]} on {found["machine"]["processor"]}, '
+             f'{found["machine"]["cores"]} cores', '',
+             f'{"one task":24}{"p50":>9}{"p90":>9}{"p99":>9}   ms; floor by memory bandwidth']
+    for name, timing in found['one_task'].items():
+        floor = found['roofline']['floor_ms'].get(name)
+        tail = f'{floor:.2f} ms, {timing["p50"] / floor:.1f} times that' if floor else ''
+        lines.append(f'{name:24}{timing["p50"]:9.2f}{timing["p90"]:9.2f}{timing["p99"]:9.2f}   '
+                     f'{tail}'.rstrip())
+    lines += ['', f'{"tasks x tokens":24}{"batch":>6}{"tokens":>8}{"p50 ms":>9}{"p99 ms":>9}'
+                  f'{"tasks/s":>10}']
+    lines += [f'{row["engine"]:24}{row["batch"]:6}{row["tokens"]:8}{row["p50"]:9.2f}'
+              f'{row["p99"]:9.2f}{row["tasks_per_s"]:10.0f}' for row in found['batches']]
+    lines += ['', *(f'{name}: {entry["device"]}; ready after {entry["start_up_s"]:.1f} s, '
+                    f'{entry["memory_mb"]:.0f} MB' for name, entry in found['engines'].items())]
+    return '\n'.join(lines)

@@ -1,0 +1,1 @@
+"""How fast: latency side by side, what the machine could do at best, start-up, memory."""

@@ -1,0 +1,46 @@
+"""``benchmark``: every engine that was asked for, in one table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def benchmark(cli, shared_tiny):
+    return lambda *argv: cli('benchmark', '--model', shared_tiny.folder, '--encoders',
+                             shared_tiny.encoders, '--seconds', 0.05, '--threads', 1, *argv)
+
+
+def test_engines_side_by_side(benchmark, tmp_path):
+    done = benchmark('--engines', 'onnxruntime:int8', 'onnxruntime:fp32', '--batches', 1, 4,
+                     '--tokens', 5, 20, '--json', tmp_path / 'speed.json')
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / 'speed.json').read_text())
+    assert list(found['one_task']) == ['onnxruntime int8', 'onnxruntime fp32']
+    assert [(row['batch'], row['tokens']) for row in found['batches'][::2]] == [
+        (1, 5), (1, 20), (4, 5), (4, 20)]
+    for row in found['batches']:
+        assert 0 < row['p50'] <= row['p90'] <= row['p99'] and row['calls'] >= 5
+        assert row['tasks_per_s'] == pytest.approx(1e3 * row['batch'] / row['p50'])
+    floors = found['roofline']['floor_ms']
+    assert 0 < floors['onnxruntime int8'] < floors['onnxruntime fp32']
+    assert found['model'].startswith('tiny+') and found['machine']['cores']
+    for said in ('one task', 'onnxruntime int8', 'tasks/s', 'CPU, fp32, 1 thread', 'times that'):
+        assert said in done.out
+
+
+def test_all_that_work_here_by_default(benchmark, monkeypatch):
+    from skill_predictor.inference import backends
+    monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
+    done = benchmark('--batches', 1, '--tokens', 8, '--json', '-')
+    assert list(json.loads(done.out)['engines']) == ['onnxruntime int8', 'onnxruntime fp32']
+
+
+@pytest.mark.parametrize('options, said', [
+    (['--engines', 'torch'], "'torch' is no engine"), (['--batches', '0'], 'below 1'),
+    (['--engines', 'onnxruntime:int4'], 'precisions: auto')])
+def test_wrong_options(benchmark, options, said):
+    done = benchmark(*options)
+    assert done.code == 2 and said in done.err

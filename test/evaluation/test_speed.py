@@ -1,0 +1,78 @@
+"""Times by a clock that the test winds, bytes that can be counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper, TensorProto
+
+from skill_predictor.evaluation.speed import machine
+from skill_predictor.evaluation.speed.roofline import read_bandwidth, weight_bytes
+from skill_predictor.evaluation.speed.timing import side_by_side, summary
+
+
+class Clock:
+    """Goes on only while somebody works."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def work(self, seconds):
+        def call(number):
+            self.now += seconds
+        return call
+
+
+def test_percentiles():
+    timing = summary([0.001] * 90 + [0.002] * 9 + [0.1])
+    assert timing.p50 == pytest.approx(1.0) and timing.calls == 100
+    assert timing.p90 == pytest.approx(1.1, abs=0.11) and timing.p99 == pytest.approx(2.98, abs=1)
+    assert timing.mean == pytest.approx(2.08)
+    with pytest.raises(ValueError):
+        summary([])
+
+
+def test_systems_take_turns():
+    clock, order = Clock(), []
+
+    def note(name, seconds):
+        work = clock.work(seconds)
+
+        def call(number):
+            order.append((name, number))
+            work(number)
+        return call
+    found = side_by_side({'slow': note('slow', 0.3), 'quick': note('quick', 0.1)}, 3.9, least=2,
+                         clock=clock)
+    assert found['slow'].calls == found['quick'].calls == 10
+    assert found['slow'].p50 == pytest.approx(300) and found['quick'].p50 == pytest.approx(100)
+    measured = order[6:]
+    assert measured[:4] == [('slow', 0), ('quick', 0), ('quick', 1), ('slow', 1)]
+
+
+def test_rounds_at_least_and_the_share_that_is_over():
+    clock, shares = Clock(), []
+    found = side_by_side({'a': clock.work(1.0)}, 2.0, least=5, clock=clock, on_round=shares.append)
+    assert found['a'].calls == 5 and shares == [0.5, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_tables_of_which_rows_are_taken_do_not_count(tmp_path):
+    tensors = [numpy_helper.from_array(np.zeros((1000, 4), np.float32), 'table'),
+               numpy_helper.from_array(np.zeros((4, 8), np.int8), 'weight'),
+               numpy_helper.from_array(np.zeros(8, np.float16), 'bias')]
+    nodes = [helper.make_node('Gather', ['table', 'ids'], ['rows'])]
+    graph = helper.make_graph(
+        nodes, 'g', [helper.make_tensor_value_info('ids', TensorProto.INT64, ['n'])],
+        [helper.make_tensor_value_info('rows', TensorProto.FLOAT, ['n', 4])], initializer=tensors)
+    onnx.save(helper.make_model(graph), tmp_path / 'g.onnx')
+    assert weight_bytes(tmp_path / 'g.onnx') == 4 * 8 + 8 * 2
+
+
+def test_the_machine():
+    assert 1e8 < read_bandwidth(16 << 20, 2) < 1e13
+    assert machine.resident_bytes() > 1e6
+    assert int(machine.describe()['cores']) >= 1 and machine.describe()['numpy'] == np.__version__
