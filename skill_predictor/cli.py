@@ -19,7 +19,7 @@ from .commands import UsageError
 PROGRAM = 'skill-predictor'
 
 COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'benchmark', 'compare', 'report',
-            'data', 'train', 'ablate')
+            'data', 'train', 'verify', 'ablate')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\

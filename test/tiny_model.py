@@ -59,7 +59,8 @@ class TinyModel:
 
 
 def write_tiny_model(where: Path, seed: int = 0,
-                     constant: Sequence[float] | None = None) -> TinyModel:
+                     constant: Sequence[float] | None = None,
+                     pooling: str = 'mean') -> TinyModel:
     """Write a released model and its base weights.
 
     Parameters
@@ -70,12 +71,15 @@ def write_tiny_model(where: Path, seed: int = 0,
         Of the random weights.
     constant
         Six probabilities that the model shall give to whatever text; ``None``: random weights.
+    pooling
+        ``mean`` or ``attention``.
     """
     rng = np.random.default_rng(seed)
     tiny = TinyModel(where / 'model', where / 'encoders', {})
     tiny.folder.mkdir(parents=True)
     (tiny.folder / 'vocab.txt').write_text('\n'.join(VOCABULARY) + '\n', encoding='utf-8')
-    entries = [_write_encoder(tiny, name, rng, constant) for name in ('mpnet', 'minilm')]
+    entries = [_write_encoder(tiny, name, rng, constant, pooling)
+               for name in ('mpnet', 'minilm')]
     (tiny.folder / 'config.json').write_text(json.dumps({
         'format': 1, 'name': 'tiny', 'skills': SKILLS,
         'thresholds': dict.fromkeys(SKILLS, 0.5), 'max_tokens': MAX_TOKENS,
@@ -89,7 +93,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _write_encoder(tiny: TinyModel, name: str, rng, constant) -> dict:
+def _write_encoder(tiny: TinyModel, name: str, rng, constant, pooling: str) -> dict:
     base = _bert(rng) if FAMILIES[name] == 'bert' else _mpnet(rng)
     head = {'head.0.weight': rng.normal(scale=0.3, size=(INNER, HIDDEN)),
             'head.0.bias': np.zeros(INNER),
@@ -98,6 +102,8 @@ def _write_encoder(tiny: TinyModel, name: str, rng, constant) -> dict:
     if constant is not None:
         head['head.1.weight'] = np.zeros((len(SKILLS), INNER))
         head['head.1.bias'] = np.array([math.log(p / (1 - p)) for p in constant])
+    if pooling == 'attention':
+        head['pool.query'] = rng.normal(size=(len(SKILLS), HIDDEN))
     changed = f'encoder.layer.{LAYERS - 1}.output.dense.weight'
     delta = {changed: rng.normal(scale=0.1, size=base[changed].shape)}
     as_floats = [{key: np.asarray(tensor, np.float32) for key, tensor in part.items()}
@@ -113,7 +119,7 @@ def _write_encoder(tiny: TinyModel, name: str, rng, constant) -> dict:
                  'file': 'model.safetensors', 'sha256': sha256(tiny.base_file(name))},
         'architecture': {'family': FAMILIES[name], 'layers': LAYERS, 'hidden': HIDDEN,
                          'heads': HEADS, 'intermediate': WIDE, 'layer_norm_eps': EPS[name]},
-        'token_ids': TOKEN_IDS[name], 'pooling': 'mean',
+        'token_ids': TOKEN_IDS[name], 'pooling': pooling,
         'head_layers': [HIDDEN, INNER, len(SKILLS)], 'unfrozen': ['layer.1'],
         'tuned': {'file': f'{name}.safetensors',
                   'sha256': sha256(tiny.folder / f'{name}.safetensors')}}

@@ -1,0 +1,136 @@
+"""``skill-predictor verify``: every form of a model answers like the one that was trained."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from . import add_model_option, output, progress_bar, progress_lines
+from ..dataset.records import label_flags, read_tasks
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..evaluation.agreement import Agreement
+
+_EXAMPLES = """\
+The reference is PyTorch in float32 (transformers' own modules) where it is installed, else the ONNX
+graph in float32. Tasks are run one by one. The exit code is 1 when a form does not agree.
+
+examples:
+  skill-predictor verify data/test.jsonl
+  skill-predictor verify data/test.jsonl data/test_domains.jsonl --json agreement.json
+  skill-predictor verify data/test.jsonl --forms fp32 int8 --model models/mine
+"""
+
+FORMS = ('fp32', 'fp16', 'int8', 'tensorrt')
+MAX_DIFFERENCE = 0.01
+MAX_DROP = 0.005
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command to the parser."""
+    parser = subparsers.add_parser(
+        'verify', help='check that all forms of a model answer alike', epilog=_EXAMPLES,
+        description='Compare the graphs and engines that are built from a model with PyTorch.')
+    parser.add_argument('tasks', nargs='+', metavar='FILE', help='labelled tasks, JSON Lines')
+    parser.add_argument('--forms', nargs='+', choices=FORMS, default=list(FORMS[:3]),
+                        help='ONNX graphs in fp32, mixed fp16 and int8; tensorrt needs a GPU '
+                             '(default: fp32 fp16 int8)')
+    parser.add_argument('--max-difference', type=float, default=MAX_DIFFERENCE, metavar='P',
+                        help='largest difference of a probability, for all but int8; their '
+                             'decisions must be the same (default: 0.01)')
+    parser.add_argument('--max-drop', type=float, default=MAX_DROP, metavar='P',
+                        help='by which exact match may be lower in int8 (default: 0.005)')
+    parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
+    add_model_option(parser)
+    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
+                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
+    parser.add_argument('--offline', action='store_true', help='never download anything')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, print a table, judge."""
+    import numpy as np
+    from ..evaluation.agreement import agreement
+    from ..inference.locations import find_model
+    from ..inference.store import read_model
+    tasks = [task for path in args.tasks for task in read_tasks(path, require_label=True)]
+    labels, model = label_flags(tasks), read_model(find_model(args.model))
+    texts = [task.text for task in tasks]
+    name = 'torch' if importlib.util.find_spec('torch') else 'fp32'
+    reference = _probabilities(args, model, name, texts)
+    thresholds = np.asarray(model.thresholds, dtype=np.float32)
+    found = {form: agreement(reference, _probabilities(args, model, form, texts), labels,
+                             thresholds) for form in args.forms if form != name}
+    for_people = args.json != '-'
+    if for_people:
+        _table(model.version, name, len(tasks), found)
+    if args.json:
+        with output(args.json) as stream:
+            stream.write(json.dumps({
+                'model': model.version, 'reference': name, 'tasks': len(tasks),
+                'forms': {form: asdict(one) for form, one in found.items()}}, indent=2) + '\n')
+    wrong = [f'{form}: {reason}' for form, one in found.items()
+             if (reason := _disagreement(form, one, args))]
+    for line in wrong:
+        print(f'does not agree: {line}', file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _probabilities(args: argparse.Namespace, model, form: str, texts: list[str]) -> np.ndarray:
+    import numpy as np
+    from ..inference.predictor import SkillPredictor
+    print(f'running {form}', file=sys.stderr, flush=True)
+    with progress_lines() as say:
+        backend = _open(args, model, form, say)
+    with closing(SkillPredictor(model, backend)) as predictor, progress_bar(len(texts)) as done:
+        # One at a time: in int8, what a text shares a batch with moves its answer a little.
+        answers = [predictor.predict([text], done)[0] for text in texts]
+    unread = next((answer.error for answer in answers if answer.error), None)
+    if unread:
+        raise ValueError(f'a task cannot be read: {unread}')
+    return np.array([answer.probabilities for answer in answers])
+
+
+def _open(args: argparse.Namespace, model, form: str, say):
+    from ..inference.backends import BACKENDS, BackendOptions
+    from ..inference.backends.onnxruntime import OnnxRuntimeBackend
+
+    class OnAnyCpu(OnnxRuntimeBackend):
+        """Also in half precision, which a CPU merely imitates: slow, but the same rounding."""
+
+        precisions = ('fp32', 'fp16', 'int8')
+
+    options = BackendOptions(form if form in OnAnyCpu.precisions else 'auto',
+                             encoders_folder=args.encoders, offline=args.offline)
+    if form == 'torch':
+        from ..training.reference import TorchBackend
+        return TorchBackend.load(model, options, say)
+    if form == 'tensorrt':
+        return BACKENDS['tensorrt'].load(model, options, say)
+    return OnAnyCpu.load(model, options, say)
+
+
+def _disagreement(form: str, found: Agreement, args: argparse.Namespace) -> str:
+    if form == 'int8':
+        return (f'exact match is lower by {found.drop:.4f}' if found.drop > args.max_drop else '')
+    if found.changed:
+        return f'{found.changed} tasks are decided otherwise'
+    if found.largest > args.max_difference:
+        return f'a probability differs by {found.largest:.4f}'
+    return ''
+
+
+def _table(version: str, reference: str, tasks: int, found: dict[str, Agreement]) -> None:
+    print(f'{version}, {tasks:,} tasks, compared with {reference}\n\n'
+          f'{"form":10}{"largest difference":>20}{"mean":>12}{"decided otherwise":>20}'
+          f'{"exact match":>14}')
+    for form, one in found.items():
+        print(f'{form:10}{one.largest:20.2e}{one.mean:12.2e}{one.changed:20}'
+              f'{one.exact_match:14.4f}')
