@@ -14,14 +14,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
-from torch import nn
 
-from .encoders import load_encoder, mean_pool
 from ..inference import known_encoders
-from ..inference.store import TokenIds
-from ..inference.text import clean_text
-from ..inference.tokenizer import batch_ids, TaskTokenizer
+from ..inference.tokenizer import TaskTokenizer
+from .encoders import load_encoder, mean_pool
+from .sentence_module import SentenceModule
 
 TASKS = 2000
 """Most tasks of which pairs are made: the library lists all pairs of them in memory."""
@@ -69,7 +66,12 @@ def setfit(texts: Sequence[str], targets: np.ndarray, encoder: str, pairs: int, 
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     disable_progress_bars()
-    body = SentenceTransformer(modules=[_Embedding(encoder, folder, offline)])
+    known = known_encoders.known_encoder(encoder)
+    tokenizer = TaskTokenizer(known_encoders.find_vocabulary(folder, offline=offline),
+                              known_encoders.MAX_TOKENS)
+    module = load_encoder(known, folder, offline=offline).requires_grad_(True)
+    body = SentenceTransformer(modules=[
+        SentenceModule(module, tokenizer, known.token_ids, mean_pool)])
     model = SetFitModel(body, OneVsRestClassifier(LogisticRegression(max_iter=1000)),
                         multi_target_strategy='one-vs-rest')
     chosen = np.random.default_rng(SEED).permutation(len(texts))[:TASKS]
@@ -83,33 +85,3 @@ def setfit(texts: Sequence[str], targets: np.ndarray, encoder: str, pairs: int, 
         trainer.train_classifier(list(texts), targets.astype(int).tolist())
     return lambda others: np.asarray(
         model.predict(list(others), use_labels=False, as_numpy=True), dtype=bool)
-
-
-class _Embedding(nn.Module):
-    """A published encoder with mean pooling, in the form that sentence-transformers calls."""
-
-    modalities = ('text',)
-
-    def __init__(self, name: str, folder: str | os.PathLike | None, offline: bool) -> None:
-        super().__init__()
-        known = known_encoders.known_encoder(name)
-        self.encoder = load_encoder(known, folder, offline=offline).requires_grad_(True)
-        self._numbering: TokenIds = known.token_ids
-        self._tokenizer = TaskTokenizer(
-            known_encoders.find_vocabulary(folder, offline=offline), known_encoders.MAX_TOKENS)
-
-    def preprocess(self, inputs: Sequence[str], prompt: str | None = None,
-                   **_) -> dict[str, torch.Tensor]:
-        rows = [self._tokenizer.tokenize(clean_text(text)) for text in inputs]
-        ids, mask = batch_ids(rows, self._numbering)
-        return {'input_ids': torch.from_numpy(ids), 'attention_mask': torch.from_numpy(mask)}
-
-    tokenize = preprocess
-
-    def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        hidden = self.encoder(input_ids=features['input_ids'],
-                              attention_mask=features['attention_mask']).last_hidden_state
-        return {**features, 'sentence_embedding': mean_pool(hidden, features['attention_mask'])}
-
-    def get_sentence_embedding_dimension(self) -> int:
-        return self.encoder.config.hidden_size

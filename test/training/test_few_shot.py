@@ -36,13 +36,13 @@ def test_pairs_change_the_encoder(tiny_ensemble, monkeypatch):
     """Not only the logistic regression is fitted."""
     import skill_predictor.training.few_shot as few_shot
     made = []
-    original = few_shot._Embedding
+    original = few_shot.SentenceModule
 
     def remembered(*arguments):
         made.append(original(*arguments))
         made.append({name: value.clone() for name, value in made[0].state_dict().items()})
         return made[0]
-    monkeypatch.setattr(few_shot, '_Embedding', remembered)
+    monkeypatch.setattr(few_shot, 'SentenceModule', remembered)
     texts, targets = tasks(60, 0)
     setfit(texts, targets, 'bert', 64, folder=tiny_ensemble, offline=True)
     module, before = made

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""The node over DDS: what it adds to inference, and how it bears more tasks than it can answer.
+
+Starts a real skill_predictor_node in a process of its own. First one service call after the other:
+round trip minus inference is the node's overhead. Then tasks on a topic at fixed rates, whether or not
+they are answered in time (an open loop), at 50, 80 and 120 % of what the node was measured to answer.
+
+    source scripts/env.sh && python3 benchmarks/node.py --json node.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# The node tests' harness starts nodes and talks to them.
+sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'nodes')]
+
+from harness import Client, isolate, NodeProcess  # noqa: E402
+
+from skill_predictor.dataset.records import read_tasks  # noqa: E402
+from skill_predictor.evaluation.speed import machine  # noqa: E402
+from skill_predictor.evaluation.speed.timing import summary  # noqa: E402
+from skill_predictor.msg import SkillVector, TaskDescription  # noqa: E402
+from skill_predictor.nodes import qos  # noqa: E402
+from skill_predictor.srv import PredictSkills  # noqa: E402
+
+LOADS = (0.5, 0.8, 1.2)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--model', default='', metavar='NAME', help='a released model')
+    parser.add_argument('--tasks', type=Path, default=ROOT / 'data' / 'test.jsonl', metavar='FILE')
+    parser.add_argument('--calls', type=int, default=300, help='single service calls (default: 300)')
+    parser.add_argument('--seconds', type=float, default=20.0, help='for each load (default: 20)')
+    parser.add_argument('--queue-size', type=int, default=256, help='of the node (default: 256)')
+    parser.add_argument('--json', type=Path, metavar='FILE')
+    args = parser.parse_args()
+    texts = [task.text for task in read_tasks(args.tasks)]
+    domain = random.randint(1, 99)
+    isolate(domain)
+    log = Path('/tmp') / f'skill_predictor_benchmark_{domain}.log'
+    node = NodeProcess('skill_predictor_node', log, queue_size=args.queue_size, model=args.model,
+                       history_depth=10000)
+    client = Client(domain)
+    try:
+        client.wait_for_state('skill_predictor', 'active')
+        found = {'machine': machine.describe(), 'calls': single_calls(client, texts, args.calls)}
+        capacity = burst(client, texts)
+        found['capacity_tasks_per_s'] = capacity
+        found['loads'] = [open_loop(client, texts, share, capacity, args.seconds)
+                          for share in LOADS]
+    finally:
+        client.close()
+        node.stop()
+    report(found)
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=2) + '\n')
+    return 0
+
+
+def single_calls(client: Client, texts: list[str], calls: int) -> dict[str, object]:
+    """Round trips of one task each, and what of them was not inference."""
+    trips, overheads = [], []
+    for number in range(calls + 10):
+        request = PredictSkills.Request(tasks=[TaskDescription(text=texts[number % len(texts)])])
+        before = time.perf_counter()
+        response = client.call(PredictSkills, 'predict_skills', request)
+        trip = time.perf_counter() - before
+        if number >= 10:  # the first ones warm up both processes
+            trips.append(trip)
+            overheads.append(trip - response.vectors[0].inference_ms / 1e3)
+    return {'round_trip': asdict(summary(trips)), 'overhead': asdict(summary(overheads))}
+
+
+def burst(client: Client, texts: list[str], tasks: int = 200) -> float:
+    """Tasks a second that the node answers when many wait."""
+    request = PredictSkills.Request(tasks=[
+        TaskDescription(text=texts[number % len(texts)]) for number in range(tasks)])
+    before = time.perf_counter()
+    assert client.call(PredictSkills, 'predict_skills', request, 120.0).success
+    return tasks / (time.perf_counter() - before)
+
+
+def open_loop(client: Client, texts: list[str], share: float, capacity: float,
+              seconds: float) -> dict[str, object]:
+    """Send tasks at a fixed rate; count answers and what is refused."""
+    rate, arrived = share * capacity, {}
+    subscription = client.node.create_subscription(
+        SkillVector, 'skill_vectors',
+        lambda vector: arrived.setdefault(vector.task_id, (time.perf_counter(), vector)),
+        qos.results(10000))
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(10000))
+    client.connected(publisher)
+    prefix, sent = f'{share}-{random.random()}', {}
+    started = time.perf_counter()
+    while (now := time.perf_counter()) - started < seconds:
+        if len(sent) < (now - started) * rate:
+            name = f'{prefix}-{len(sent)}'
+            sent[name] = now
+            publisher.publish(TaskDescription(task_id=name, text=texts[len(sent) % len(texts)]))
+        client.spin_until(lambda: True, 0)
+        client._executor.spin_once(timeout_sec=0.0005)
+    client.spin_until(lambda: len(arrived) >= len(sent), 5.0)
+    quiet = time.monotonic()
+    while time.monotonic() - quiet < 2.0:  # until nothing comes any more
+        before = len(arrived)
+        client.spin(0.3)
+        quiet = time.monotonic() if len(arrived) > before else quiet
+    client.node.destroy_subscription(subscription)
+    client.node.destroy_publisher(publisher)
+    latencies = [arrived[name][0] - moment for name, moment in sent.items() if name in arrived]
+    return {'share': share, 'rate_per_s': rate, 'sent': len(sent), 'answered': len(latencies),
+            'refused': len(sent) - len(latencies), 'latency': asdict(summary(latencies))}
+
+
+def report(found: dict) -> None:
+    trip, overhead = found['calls']['round_trip'], found['calls']['overhead']
+    print(f'service call, one task: {trip["p50"]:.2f} ms p50, {trip["p99"]:.2f} p99; of it not '
+          f'inference: {overhead["p50"]:.2f} ms p50, {overhead["p99"]:.2f} p99')
+    print(f'capacity: {found["capacity_tasks_per_s"]:.0f} tasks a second')
+    print(f'{"load":>6}{"rate/s":>9}{"sent":>8}{"answered":>10}{"refused":>9}{"p50 ms":>9}{"p99":>9}')
+    for load in found['loads']:
+        print(f'{load["share"]:6.0%}{load["rate_per_s"]:9.1f}{load["sent"]:8}{load["answered"]:10}'
+              f'{load["refused"]:9}{load["latency"]["p50"]:9.1f}{load["latency"]["p99"]:9.1f}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

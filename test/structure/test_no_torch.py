@@ -1,0 +1,77 @@
+"""What runs on a robot runs where PyTorch and transformers cannot be imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tiny_model import TEXTS
+
+ROOT = Path(__file__).resolve().parents[2]
+REFUSED = ('torch', 'transformers', 'sentence_transformers', 'accelerate', 'peft', 'setfit')
+
+# Read by every Python process that starts with this folder on its path.
+_SITE = f"""
+import sys
+from importlib.abc import MetaPathFinder
+
+class Refuse(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in {REFUSED!r}:
+            raise ModuleNotFoundError(f'{{name}} is not for robots', name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture
+def without_torch(tmp_path, monkeypatch):
+    """Environment in which those packages do not exist."""
+    (tmp_path / 'sitecustomize.py').write_text(_SITE)
+    path = os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get('PYTHONPATH', '')])
+    monkeypatch.setenv('PYTHONPATH', path)
+    return tmp_path
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True,
+                          timeout=120)
+
+
+def test_they_are_really_out_of_reach(without_torch):
+    for name in REFUSED:
+        assert 'is not for robots' in run('-c', f'import {name}').stderr
+
+
+def test_the_command_builds_and_predicts(without_torch, tiny):
+    where = ['--model', str(tiny.folder), '--encoders', str(tiny.encoders)]
+    assert run('-m', 'skill_predictor', 'prepare', *where).returncode == 0
+    done = run('-m', 'skill_predictor', 'predict', *where, TEXTS[0])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.ros
+def test_the_node_serves(without_torch, tiny):
+    pytest.importorskip('rclpy')
+    pytest.importorskip('skill_predictor.msg')
+    sys.path.insert(0, str(ROOT / 'test' / 'nodes'))
+    from harness import Client, isolate, NodeProcess
+    from skill_predictor.msg import TaskDescription
+    from skill_predictor.srv import PredictSkills
+    isolate(100)
+    node = NodeProcess('skill_predictor_node', without_torch / 'node.log', model=str(tiny.folder),
+                       encoders_folder=str(tiny.encoders))
+    client = Client(100)
+    try:
+        client.wait_for_state('skill_predictor', 'active')
+        answer = client.call(PredictSkills, 'predict_skills', PredictSkills.Request(
+            tasks=[TaskDescription(text=TEXTS[0])]))
+        assert answer.success and len(answer.vectors) == 1
+    finally:
+        client.close()
+        node.stop()
