@@ -18,4 +18,4 @@ def share(*folders):
             if folder.is_dir()]
 
 
-setup(data_files=share('models', 'config', 'resource'))
+setup(data_files=share('models', 'config', 'resource', 'msg'))

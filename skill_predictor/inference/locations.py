@@ -35,17 +35,17 @@ def cache_dir() -> Path:
         raise ModelError(f'no folder for the cache ({error}); name one in ${CACHE_ENV}') from error
 
 
-def model_roots() -> list[Path]:
-    """Folders that may hold released models, most specific first.
+def shared(folder: str) -> list[Path]:
+    """Where a folder of the package's files may be (``models``, ``msg``), most specific first.
 
     The ROS packages of the sourced overlays, the Python environment, the source checkout.
     """
-    roots = [Path(prefix) / 'share' / 'skill_predictor' / 'models'
+    roots = [Path(prefix) / 'share' / 'skill_predictor' / folder
              for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if prefix]
-    roots.append(Path(sys.prefix) / 'share' / 'skill_predictor' / 'models')
-    roots.append(Path(__file__).resolve().parents[2] / 'models')
+    roots.append(Path(sys.prefix) / 'share' / 'skill_predictor' / folder)
+    roots.append(Path(__file__).resolve().parents[2] / folder)
     # pip install --target and Debian's dist-packages put share/ elsewhere than sys.prefix.
-    roots.append(Path(__file__).resolve().parents[2] / 'share' / 'skill_predictor' / 'models')
+    roots.append(Path(__file__).resolve().parents[2] / 'share' / 'skill_predictor' / folder)
     return roots
 
 
@@ -73,7 +73,7 @@ def find_model(model: str | os.PathLike | None = None) -> Path:
         raise ModelError(f'no model at {wanted[:200]!r}: {error}') from error
     tried = [str(as_path)]
     if as_path.name == wanted:
-        for root in model_roots():
+        for root in shared('models'):
             if (root / wanted / 'config.json').is_file():
                 return root / wanted
             tried.append(str(root / wanted))
