@@ -32,7 +32,7 @@ PACKAGE_PARTS = ('CMakeLists.txt', 'package.xml', 'msg', 'srv', 'skill_predictor
                  'config', 'models', 'resource')
 ON_ROS_HOST = bool(os.environ.get('ROS_DISTRO'))
 PYTHONS = ((3, 10), (3, 13))
-PARTS = {'demo': ('runtime',), 'test': ('runtime', 'evaluation', 'dataset', 'train', 'setfit', 'test')}
+PARTS = {'demo': ('runtime',), 'test': ('runtime', 'evaluation', 'dataset', 'bags', 'train', 'setfit', 'test')}
 
 
 class SetUpError(Exception):

@@ -18,8 +18,8 @@ from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
-COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'benchmark', 'compare', 'report',
-            'data', 'train', 'verify', 'ablate')
+COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'benchmark', 'bag', 'compare',
+            'report', 'data', 'train', 'verify', 'ablate')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
 _EXAMPLES = """\
@@ -118,9 +118,10 @@ def _explain(error: Exception) -> str:
     # Late: a usage error must not wait for these.
     from .dataset.chat import AnswerError, ChatError
     from .dataset.records import RecordError
+    from .evaluation.bags.reading import BagError
     from .inference.errors import BackendError, ModelError
     if isinstance(error, (UsageError, ModelError, BackendError, RecordError, ChatError,
-                          AnswerError)):
+                          AnswerError, BagError)):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     'evaluation': {'taxonomy', 'inference', 'dataset', 'allocation'},
     'training': {'taxonomy', 'inference', 'dataset', 'evaluation'},
     'commands': {'taxonomy', 'inference', 'dataset', 'evaluation', 'allocation', 'training'},
-    'cli': {'commands', 'inference', 'dataset', 'taxonomy'},
+    'cli': {'commands', 'inference', 'dataset', 'evaluation', 'taxonomy'},
     'nodes': {'taxonomy', 'inference', 'allocation', 'evaluation', 'dataset'}}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob('*.py'))

@@ -7,6 +7,7 @@ comes before the damage is still given.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -15,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from .messages import ALLOCATION, library, own_types, TASK, TEXT, VECTOR
+from .salvage import salvage
 
 TEXT_TOPIC = 'task_text'
 """Last part of the name under which the node listens for plain texts."""
+
+_ZSTD = bytes.fromhex('28b52ffd')  # RFC 8878; no message in CDR begins so
 
 _NAMES = {TASK: 'tasks', VECTOR: 'skill vectors', ALLOCATION: 'allocations', TEXT: 'texts'}
 
@@ -165,15 +169,29 @@ class Bag:
             return [_opened(reader(self.path))]
         except Exception as error:  # the libraries below raise errors of their own kinds
             reason = str(error) or type(error).__name__
-            if not self.path.is_dir():
-                raise BagError(f'{self.path} cannot be read: {reason}') from error
-        files = sorted(path for path in self.path.iterdir() if path.suffix in ('.mcap', '.db3'))
+        if not self.path.is_dir():
+            left = salvage(self.path)
+            if left is None:
+                raise BagError(f'{self.path} cannot be read: {reason}{_advice(self.path)}')
+            self.troubles.append(f'{reason}; what comes before the damage is read')
+            return [_opened(left)]
+        return self._open_files(reason)
+
+    def _open_files(self, reason: str) -> list[Any]:
+        """Readers of a folder's single files."""
+        from rosbags.rosbag2 import Reader as Reader2
         opened = []
-        for path in files:
+        for path in sorted(self.path.iterdir()):
+            if path.suffix not in ('.mcap', '.db3'):
+                continue
             try:
                 opened.append(_opened(Reader2(path)))
             except Exception as error:
-                self.troubles.append(f'{path.name} cannot be read: {error}')
+                left = salvage(path)
+                if left is not None:
+                    opened.append(_opened(left))
+                rest = 'what comes before the damage is read' if left else 'it is left out'
+                self.troubles.append(f'{path.name} cannot be read whole ({error}); {rest}')
         if not opened:
             inside = '; '.join(self.troubles) or 'there is no .mcap or .db3 file in it'
             raise BagError(f'{self.path} is no readable bag: {reason} ({inside}). '
@@ -215,7 +233,13 @@ class Bag:
                     yield event
         except Exception as error:
             self.troubles.append(f'{Path(reader.path).name} breaks off after {count} messages: '
-                                 f'{error or type(error).__name__}')
+                                 f'{str(error) or type(error).__name__}')
+
+
+def _advice(path: Path) -> str:
+    if path.suffix != '.db3':
+        return ''
+    return f'. `sqlite3 {path.name} .recover | sqlite3 repaired.db3` may repair it'
 
 
 def _opened(reader: Any) -> Any:
@@ -260,7 +284,18 @@ def _deserialiser(connection: Any):
             pass  # a definition that cannot be read: the message may still be of our version
     if getattr(connection.ext, 'serialization_format', None) is None:
         return lambda data: store.deserialize_ros1(data, kind)
-    return lambda data: store.deserialize_cdr(data, kind)
+    return lambda data: store.deserialize_cdr(_plain(data), kind)
+
+
+def _plain(data: bytes) -> bytes:
+    """A message without its own compression, of which only the lost metadata told."""
+    if bytes(data[:4]) != _ZSTD:
+        return data
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd  # which rosbags brings
+    return zstd.decompress(data)
 
 
 def _task(time_ns: int, topic: str, message: Any) -> RecordedTask:

@@ -147,3 +147,40 @@ def _svg(figure) -> str:
     with matplotlib.rc_context({'svg.hashsalt': 'skill_predictor', 'svg.fonttype': 'none'}):
         figure.savefig(stream, format='svg', metadata={'Date': None, 'Creator': None})
     return stream.getvalue().partition('<svg')[1] + stream.getvalue().partition('<svg')[2]
+
+
+def over_time(series: Mapping[str, Sequence[tuple[float, float]]], label: str,
+              top: float | None = None) -> str:
+    """Values over the time of a recording.
+
+    Parameters
+    ----------
+    series
+        Seconds and values by name.
+    label
+        Of the values.
+    top
+        End of their axis; ``None``: as they need it.
+    """
+    figure, axes = _figure(7.0, 3.2)
+    for (name, points), colour in zip(series.items(), _COLOURS):
+        axes.plot([point[0] for point in points], [point[1] for point in points], 'o-',
+                  color=colour, markersize=3, label=name)
+    axes.set(xlabel='s since the first task', ylabel=label)
+    axes.set_ylim(0, top)
+    if len(series) > 1:
+        axes.legend(fontsize=8)
+    return _svg(figure)
+
+
+def cumulative(series: Mapping[str, Sequence[float]], unit: str) -> str:
+    """Share of the values that are at most so large, for each series; NaN is left out."""
+    figure, axes = _figure(7.0, 3.2)
+    for (name, values), colour in zip(series.items(), _COLOURS):
+        known = np.sort(np.array(values, dtype=np.float64)[np.isfinite(values)])
+        axes.step(known, np.arange(1, len(known) + 1) / len(known), where='post', color=colour,
+                  label=name)
+    axes.set(xlabel=unit, ylabel='share', ylim=(0, 1.02))
+    axes.set_xlim(left=0)
+    axes.legend(fontsize=8)
+    return _svg(figure)

@@ -1,0 +1,35 @@
+"""``skill-predictor bag``: evaluate recordings, and write small ones."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+COMMANDS = ('evaluate', 'info', 'record-demo')
+"""Each is a module of this folder."""
+
+_EXAMPLES = """\
+Recordings of ROS 2 (sqlite3 and MCAP, compressed, split) and of ROS 1 are read without ROS.
+
+examples:
+  skill-predictor bag info recordings/monday
+  skill-predictor bag evaluate recordings/monday
+  skill-predictor bag record-demo data/test.jsonl --output demo_bag
+"""
+
+
+def add_parser(subparsers) -> None:
+    """Add the sub-command, and its own sub-commands, to the parser."""
+    parser = subparsers.add_parser(
+        'bag', help='evaluate recorded bags', epilog=_EXAMPLES,
+        description='Evaluate a model on recorded bags, and write small bags.')
+    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f'{__name__}.{name.replace("-", "_")}')
+        module.add_parser(actions)
+        actions.choices[name].set_defaults(run_action=module.run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen action."""
+    return args.run_action(args)

@@ -1,0 +1,163 @@
+"""``skill-predictor bag evaluate``: what would this model have said to recorded tasks?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, ExitStack
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from .. import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
+                UsageError)
+from ...dataset.records import read_tasks
+
+if TYPE_CHECKING:
+    from ...evaluation.bags.evaluation import Replayed, Said
+    from ...inference.predictor import SkillPredictor
+
+_EXAMPLES = """\
+Every task of the bags is predicted by the code that serves the node, and compared with the skill
+vectors that were recorded, with labels, with a second model, or with an earlier evaluation.
+
+exit codes:
+  0  evaluated
+  1  nothing could be evaluated, or the gate (--baseline) is closed
+  2  wrong usage
+  3  evaluated, but a bag is damaged: what could be read is in the figures
+
+examples:
+  skill-predictor bag evaluate recordings/monday
+  skill-predictor bag evaluate recordings/* --labels labels.jsonl --json monday.json
+  skill-predictor bag evaluate demo_bag --report demo.html
+  skill-predictor bag evaluate recordings/* --against models/candidate
+  skill-predictor bag evaluate recordings/* --baseline monday.json --max-drop 0.01
+"""
+
+SHOWN_CHANGES = 20
+
+
+def add_parser(actions) -> None:
+    """Add the action to the parser."""
+    parser = actions.add_parser(
+        'evaluate', help='predict recorded tasks', epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Predict the tasks of bags, offline and without ROS, and compare.')
+    parser.add_argument('bags', nargs='+', metavar='BAG', help='folder, .mcap, .db3 or .bag')
+    parser.add_argument('--labels', metavar='FILE',
+                        help='what is right: JSON Lines with id or text, and label')
+    parser.add_argument('--label-topic', default='/task_labels', metavar='TOPIC',
+                        help='skill vectors that say what is right, instead of what was answered '
+                             '(default: /task_labels)')
+    parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
+                        help='std_msgs/String topics that carry tasks (default: those called '
+                             'task_text)')
+    parser.add_argument('--against', metavar='MODEL', help='a second model to compare with')
+    parser.add_argument('--baseline', type=Path, metavar='FILE',
+                        help='an earlier --json; exit code 1 when this model is worse')
+    parser.add_argument('--max-drop', type=float, default=0.01, metavar='P',
+                        help='how much worse it may be: exact match with labels, else share of '
+                             'changed decisions (default: 0.01)')
+    parser.add_argument('--json', metavar='FILE', help='write all figures and decisions to FILE; '
+                        '-: to standard output, and no table')
+    parser.add_argument('--report', metavar='FILE', help='write an HTML page with plots')
+    add_model_options(parser)
+    add_prediction_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate all bags together."""
+    from ...evaluation.bags.figures import figures, rows
+    from ...evaluation.bags.gate import judge
+    from ...evaluation.metrics import scikit_learn
+    scikit_learn()
+    baseline = _baseline(args)
+    labels = _labels(args.labels)
+    troubles: list[str] = []
+    with ExitStack() as stack:
+        model = stack.enter_context(closing(load_predictor(args)))
+        other = _second(args, stack)
+        found = _replay(args, model, other, labels, troubles)
+        about = {'model': model.model.version, 'engine': model.backend.device,
+                 'against': other.model.version if other else None,
+                 'bags': [str(Path(bag).name) for bag in args.bags]}
+    if not found.ids:
+        print('there is no task in ' + ', '.join(args.bags), file=sys.stderr)
+        return 1
+    result = {**about, 'troubles': troubles, 'figures': figures(found), 'rows': rows(found)}
+    verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
+    _write(args, result, found, verdict)
+    if args.json != '-':
+        from .table import table
+        print(table(result, found, verdict, SHOWN_CHANGES))
+    for trouble in troubles:
+        print(f'trouble: {trouble}', file=sys.stderr)
+    if verdict is not None and not verdict.passed:
+        return 1
+    return 3 if troubles else 0
+
+
+def _replay(args: argparse.Namespace, model: SkillPredictor, other: SkillPredictor | None,
+            labels: dict[str, tuple[str, ...]], troubles: list[str]) -> Replayed:
+    import heapq
+    from ...evaluation.bags.evaluation import replay
+    from ...evaluation.bags.reading import Bag
+    with ExitStack() as stack:
+        bags = [stack.enter_context(Bag(path, args.text_topics)) for path in args.bags]
+        tasks = sum(bag.messages for bag in bags)
+        with progress_bar(tasks, args.json == '-') as done:
+            found = replay(
+                heapq.merge(*(bag.events() for bag in bags), key=lambda event: event.time_ns),
+                _asker(model), other=_asker(other) if other else None, labels=labels,
+                label_topic=args.label_topic, on_task=done)
+        troubles += [f'{bag.path.name}: {trouble}' for bag in bags for trouble in bag.troubles]
+    return found
+
+
+def _asker(predictor: SkillPredictor) -> Callable[[str], Said]:
+    from ...evaluation.bags.evaluation import Said
+
+    def ask(text: str) -> Said:
+        started = time.perf_counter()
+        answer = predictor.predict([text])[0]
+        return Said(answer.required, (time.perf_counter() - started) * 1e3, answer.error)
+    return ask
+
+
+def _second(args: argparse.Namespace, stack: ExitStack) -> SkillPredictor | None:
+    if args.against is None:
+        return None
+    other = argparse.Namespace(**{**vars(args), 'model': args.against})
+    return stack.enter_context(closing(load_predictor(other)))
+
+
+def _labels(path: str | None) -> dict[str, tuple[str, ...]]:
+    if path is None:
+        return {}
+    found = {}
+    for task in read_tasks(path, require_label=True):
+        found[task.text] = task.label
+        found[task.id] = task.label
+    return found
+
+
+def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:
+    if args.baseline is None:
+        return None
+    try:
+        return json.loads(args.baseline.read_text(encoding='utf-8'))['rows']
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f'{args.baseline} is no evaluation of bags (--json): {error}') from error
+
+
+def _write(args: argparse.Namespace, result: dict[str, Any], found: Replayed, verdict) -> None:
+    if args.json:
+        with output(args.json) as stream:
+            stream.write(json.dumps(result) + '\n')
+    if args.report:
+        from ...evaluation.bags.page import page
+        with output(args.report) as stream:
+            stream.write(page(result, found, verdict))

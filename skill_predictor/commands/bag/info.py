@@ -1,0 +1,43 @@
+"""``skill-predictor bag info``: which tasks, vectors and allocations a bag holds."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+
+_EXAMPLES = """\
+examples:
+  skill-predictor bag info recordings/monday
+  skill-predictor bag info recordings/monday --text-topics /operator/speech
+"""
+
+
+def add_parser(actions) -> None:
+    """Add the action to the parser."""
+    parser = actions.add_parser(
+        'info', help='what a bag holds', epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Read a bag to its end, and say what it holds.')
+    parser.add_argument('bag', metavar='BAG', help='folder, .mcap, .db3 or .bag')
+    parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
+                        help='std_msgs/String topics that carry tasks (default: those called '
+                             'task_text)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Count; 3 when the bag is damaged."""
+    from ...evaluation.bags.reading import Bag
+    counts: Counter[str] = Counter()
+    first = last = None
+    with Bag(args.bag, args.text_topics) as bag:
+        topics = bag.topics
+        for event in bag.events():
+            counts[event.topic] += 1
+            first, last = (event.time_ns if first is None else first), event.time_ns
+        for topic, kind in sorted(topics.items()):
+            print(f'{counts[topic]:8,}  {topic}  {kind}')
+        if first is not None:
+            print(f'{(last - first) / 1e9:,.1f} s')
+        for trouble in bag.troubles:
+            print(f'trouble: {trouble}')
+        return 3 if bag.troubles else 0

@@ -1,0 +1,71 @@
+"""The outcome of an evaluation of bags as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def table(result: dict[str, Any], found, verdict, shown: int) -> str:
+    """Figures, the first changed decisions, and the gate's verdict, as lines."""
+    figures = result['figures']
+    lines = [f'{figures["tasks"]:,} tasks of {", ".join(result["bags"])}, {result["model"]}']
+    lines += [f'  {figures[key]:,} {text}' for key, text in (
+        ('unreadable', 'cannot be read by the model'),
+        ('duplicates', 'repeat an id, and are left out'),
+        ('vectors_without_task', 'recorded vectors belong to no recorded task')) if figures[key]]
+    if figures['accuracy']:
+        lines.append(_accuracy('exact match now', figures['accuracy']))
+    for key, name in (('recorded', 'recorded'), ('other', result['against'])):
+        part = figures[key]
+        if part:
+            lines.append(f'{name}: {part["changed"]:,} of {part["tasks"]:,} decisions differ '
+                         f'(agreement {part["agreement"]:.4f})')
+            if part['accuracy']:
+                lines.append(_accuracy(f'  exact match {name}', part['accuracy']))
+            if part['mcnemar']:
+                test = part['mcnemar']
+                lines.append(f'  right only there {test["only_first"]}, only now '
+                             f'{test["only_second"]}, McNemar p {test["p_value"]:.2g}')
+    for key, name in (('now', 'latency now'), ('recorded', 'latency recorded')):
+        part = figures['latency_ms'][key]
+        if part:
+            lines.append(f'{name}: p50 {part["p50"]:.1f}, p90 {part["p90"]:.1f}, '
+                         f'p99 {part["p99"]:.1f} ms')
+    lines += _changes('recorded', found.changes, shown)
+    lines += _changes(result['against'], found.other_changes, shown)
+    if verdict is not None:
+        lines += ['', *_verdict(verdict, shown)]
+    return '\n'.join(lines)
+
+
+def _accuracy(name: str, part: dict[str, Any]) -> str:
+    interval = part['exact_match_95']
+    return (f'{name}: {part["exact_match"]:.4f} ({interval["low"]:.4f} to {interval["high"]:.4f}) '
+            f'of {part["tasks"]:,} labelled, macro F1 {part["macro_f1"]:.4f}')
+
+
+def _changes(name: str, changes: Sequence, shown: int) -> list[str]:
+    lines = [''] if changes else []
+    for change in changes[:shown]:
+        right = '' if change.label is None else f'; right: {_skills(change.label)}'
+        lines.append(f'  {change.text}\n    {name}: {_skills(change.before)}; now: '
+                     f'{_skills(change.now)}{right}')
+    if len(changes) > shown:
+        lines.append(f'  ... and {len(changes) - shown:,} more (--json, --report)')
+    return lines
+
+
+def _verdict(verdict, shown: int) -> list[str]:
+    what = 'exact match is lower by' if verdict.labelled else 'share of changed decisions:'
+    state = 'passed' if verdict.passed else 'FAILED'
+    lines = [f'gate {state}: {what} {verdict.drop:.4f} over {verdict.compared:,} tasks']
+    if verdict.worse and not verdict.passed:
+        names = ', '.join(verdict.worse[:shown])
+        more = len(verdict.worse) - shown
+        lines.append(f'  worse: {names}' + (f' and {more:,} more' if more > 0 else ''))
+    return lines
+
+
+def _skills(skills: Sequence[str]) -> str:
+    return ' + '.join(skills) or 'none'

@@ -1,0 +1,223 @@
+"""What a model says to the tasks of a recording, beside what was recorded and what is right.
+
+The recording is gone through once. Of each task its id, its time, some bits and two durations are kept
+(about 300 bytes), so memory grows with the number of tasks, not with their texts; texts are kept for
+changed decisions only, and of those the first :data:`MOST_CHANGES`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...taxonomy import NUM_SKILLS, SKILLS
+from .reading import Event, RecordedTask, RecordedVector
+
+MOST_CHANGES = 1000
+"""Most changed decisions that are kept in words."""
+
+_NONE = -1  # no decision: a mask of six bits is never below 0
+
+Predict = Callable[[str], 'Said']
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model said to one text.
+
+    Attributes
+    ----------
+    required : tuple of bool
+    milliseconds : float
+    error : str
+        Why there is no answer; empty: there is one.
+    """
+
+    required: tuple[bool, ...]
+    milliseconds: float
+    error: str = ''
+
+
+@dataclass(frozen=True)
+class Change:
+    """A task to which two systems said different things.
+
+    Attributes
+    ----------
+    time_ns, task_id, text : as recorded
+    before, now : tuple of str
+        Skills.
+    label : tuple of str or None
+        ``None``: it is not known what is right.
+    """
+
+    time_ns: int
+    task_id: str
+    text: str
+    before: tuple[str, ...]
+    now: tuple[str, ...]
+    label: tuple[str, ...] | None = None
+
+
+@dataclass
+class Replayed:
+    """The tasks of one recording, row by row.
+
+    Attributes
+    ----------
+    ids : list of str
+        As recorded, else ``text-<number>``.
+    times_ns : list of int
+    now, other, recorded, labels : list of int
+        Decisions as bits in the order of the skills; -1: none. ``other`` is the second model's.
+    milliseconds, recorded_milliseconds : list of float
+        NaN where there is none.
+    unreadable : int
+        Tasks that the model refuses; their decision is -1.
+    duplicates : int
+        Tasks with an id that had come before; only the first counts.
+    unasked : int
+        Recorded vectors to which no task was found.
+    changes, other_changes : list of Change
+        Against the recording, and against the second model.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    times_ns: list[int] = field(default_factory=list)
+    now: list[int] = field(default_factory=list)
+    other: list[int] = field(default_factory=list)
+    recorded: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    recorded_milliseconds: list[float] = field(default_factory=list)
+    unreadable: int = 0
+    duplicates: int = 0
+    unasked: int = 0
+    changes: list[Change] = field(default_factory=list)
+    other_changes: list[Change] = field(default_factory=list)
+
+    def flags(self, masks: list[int]) -> np.ndarray:
+        """Decisions as bool, shape (n, 6); a task without one is false in all."""
+        bits = np.maximum(np.array(masks, dtype=np.int64), 0)[:, None] >> np.arange(NUM_SKILLS)
+        return (bits & 1).astype(bool).reshape(-1, NUM_SKILLS)
+
+    def known(self, masks: list[int]) -> np.ndarray:
+        """Which tasks have such a decision, bool, shape (n,)."""
+        return np.array(masks, dtype=np.int64) >= 0
+
+
+def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None = None,
+           labels: Mapping[str, tuple[str, ...]] | None = None, label_topic: str = '',
+           on_task: Callable[[int], None] | None = None) -> Replayed:
+    """Go through a recording.
+
+    Parameters
+    ----------
+    events
+        From :meth:`skill_predictor.evaluation.bags.reading.Bag.events`.
+    predict, other
+        The model, and one to compare it with.
+    labels
+        Required skills by task id, or by text.
+    label_topic
+        Of skill vectors that say what is right, instead of what was answered.
+    on_task
+        Called with the number of tasks done since the last call.
+    """
+    state = _Replay(predict, other, labels or {}, label_topic)
+    for event in events:
+        if isinstance(event, RecordedTask):
+            state.task(event)
+            if on_task is not None:
+                on_task(1)
+        elif isinstance(event, RecordedVector):
+            state.vector(event)
+    return state.found
+
+
+class _Replay:
+    def __init__(self, predict: Predict, other: Predict | None,
+                 labels: Mapping[str, tuple[str, ...]], label_topic: str) -> None:
+        self.found = Replayed()
+        self._predict, self._other = predict, other
+        self._labels, self._label_topic = labels, label_topic
+        self._row_of: dict[str, int] = {}
+        # Tasks without an id are found again by their text, in the order in which they came.
+        self._nameless: defaultdict[tuple[bool, int], deque[int]] = defaultdict(deque)
+
+    def task(self, task: RecordedTask) -> None:
+        found = self.found
+        row = len(found.ids)
+        if task.task_id:
+            if task.task_id in self._row_of:
+                found.duplicates += 1
+                return
+            self._row_of[task.task_id] = row
+        else:
+            for is_label in (False, True):
+                self._nameless[is_label, hash(task.text)].append(row)
+        name = task.task_id or f'text-{row + 1}'
+        said = self._predict(task.text)
+        now = _NONE if said.error else _mask(said.required)
+        found.unreadable += bool(said.error)
+        label = self._labels.get(task.task_id, self._labels.get(task.text))
+        found.ids.append(name)
+        found.times_ns.append(task.time_ns)
+        found.now.append(now)
+        found.recorded.append(_NONE)
+        found.labels.append(_NONE if label is None else _mask_of_names(label))
+        found.milliseconds.append(float('nan') if said.error else said.milliseconds)
+        found.recorded_milliseconds.append(float('nan'))
+        if self._other is not None:
+            before = self._other(task.text)
+            mask = _NONE if before.error else _mask(before.required)
+            found.other.append(mask)
+            if mask != now:
+                _note(found.other_changes, found, row, task.text, mask)
+
+    def vector(self, vector: RecordedVector) -> None:
+        is_label = bool(self._label_topic) and vector.topic == self._label_topic
+        row = self._find(vector, is_label)
+        if row is None:
+            self.found.unasked += not is_label
+            return
+        mask = _mask(vector.required)
+        if is_label:
+            self.found.labels[row] = mask
+            return
+        if self.found.recorded[row] != _NONE:
+            return  # answered twice: the first answer is the one that was acted upon
+        self.found.recorded[row] = mask
+        self.found.recorded_milliseconds[row] = vector.latency_ms
+        if mask != self.found.now[row]:
+            _note(self.found.changes, self.found, row, vector.text, mask)
+
+    def _find(self, vector: RecordedVector, is_label: bool) -> int | None:
+        if vector.task_id in self._row_of:
+            return self._row_of[vector.task_id]
+        waiting = self._nameless.get((is_label, hash(vector.text)))
+        return waiting.popleft() if waiting else None
+
+
+def _note(changes: list[Change], found: Replayed, row: int, text: str, before: int) -> None:
+    if len(changes) < MOST_CHANGES:
+        label = found.labels[row]
+        changes.append(Change(
+            found.times_ns[row], found.ids[row], text, names(before), names(found.now[row]),
+            None if label == _NONE else names(label)))
+
+
+def names(mask: int) -> tuple[str, ...]:
+    """Skills of a decision's bits; empty also where there is no decision."""
+    return tuple(skill for index, skill in enumerate(SKILLS) if mask >= 0 and mask >> index & 1)
+
+
+def _mask(required: Iterable[bool]) -> int:
+    return sum(bool(flag) << index for index, flag in enumerate(required))
+
+
+def _mask_of_names(skills: Iterable[str]) -> int:
+    return sum(1 << SKILLS.index(skill) for skill in skills)

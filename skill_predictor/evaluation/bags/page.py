@@ -1,0 +1,109 @@
+"""The evaluation of bags as one HTML page that needs no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..report import plots
+from .evaluation import Change, Replayed
+from .gate import Verdict
+
+_TEMPLATE = Path(__file__).parent / 'page.html'
+
+
+def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None) -> str:
+    """The page.
+
+    Parameters
+    ----------
+    result
+        As ``skill-predictor bag evaluate --json`` writes it.
+    found
+        What it was made of; its changes are listed in words.
+    verdict
+        Of the regression gate, where there was one.
+
+    Raises
+    ------
+    ImportError
+        When jinja2 or matplotlib is not installed.
+    """
+    try:
+        from jinja2 import Environment
+    except ImportError as error:
+        raise ImportError("the report needs jinja2: "
+                          "pip install 'skill-predictor[evaluation]'") from error
+    figures = result['figures']
+    # Texts of tasks are anybody's: they must not become markup.
+    return Environment(autoescape=True).from_string(_TEMPLATE.read_text(encoding='utf-8')).render(
+        title=f'{result["model"]}: {", ".join(result["bags"])}',
+        about=[('model', result['model']), ('engine', result['engine']),
+               *([('compared with', result['against'])] if result['against'] else [])],
+        troubles=result['troubles'], verdict=verdict, figures=_figures(figures),
+        plots=_plots(figures, found),
+        changes=[{'name': name, 'rows': [_row(change) for change in changes]}
+                 for name, changes in (('what was recorded', found.changes),
+                                       (result['against'], found.other_changes)) if changes])
+
+
+def _figures(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [(name, f'{figures[key]:,}') for key, name in (
+        ('tasks', 'tasks'), ('unreadable', 'tasks that the model cannot read'),
+        ('duplicates', 'repeated ids, left out'),
+        ('vectors_without_task', 'recorded vectors without a task'))]
+    rows += _accuracy('now', figures['accuracy'])
+    for key, name in (('recorded', 'recorded'), ('other', 'other model')):
+        part = figures[key]
+        if part:
+            rows.append((f'decisions that differ, {name}',
+                         f'{part["changed"]:,} of {part["tasks"]:,}'))
+            rows += _accuracy(name, part['accuracy'])
+            if part['mcnemar']:
+                rows.append((f'McNemar, {name} against now', f'p {part["mcnemar"]["p_value"]:.2g}'))
+    for key in ('now', 'recorded'):
+        part = figures['latency_ms'][key]
+        if part:
+            rows.append((f'latency {key}', f'p50 {part["p50"]:.1f} ms, p90 {part["p90"]:.1f}, '
+                                           f'p99 {part["p99"]:.1f}'))
+    return rows
+
+
+def _accuracy(name: str, part: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if not part:
+        return []
+    interval = part['exact_match_95']
+    return [(f'exact match {name}', f'{part["exact_match"]:.4f} ({interval["low"]:.4f} to '
+                                    f'{interval["high"]:.4f}), {part["tasks"]:,} labelled tasks'),
+            (f'macro F1 {name}', f'{part["macro_f1"]:.4f}')]
+
+
+def _plots(figures: dict[str, Any], found: Replayed) -> list[dict[str, str]]:
+    shares = {name: [(part['start_s'], part[key]) for part in figures['over_time']
+                     if part[key] is not None]
+              for key, name in (('exact_match', 'exact match'), ('agreement', 'agreement with the '
+                                                                             'recording'))}
+    made = [(plots.over_time({'tasks': [(part['start_s'], part['tasks'])
+                                        for part in figures['over_time']]}, 'tasks'),
+             'When tasks came.')]
+    shares = {name: points for name, points in shares.items() if points}
+    if shares:
+        made.append((plots.over_time(shares, 'share of the tasks', top=1.02),
+                     'How right the answers are, and how like the recorded ones, over time.'))
+    latencies = {name: values for name, values in (
+        ('now', found.milliseconds), ('recorded', found.recorded_milliseconds))
+        if any(value == value for value in values)}
+    if latencies:
+        made.append((plots.cumulative(latencies, 'ms'), 'Latency of single tasks.'))
+    return [{'svg': svg, 'caption': caption} for svg, caption in made]
+
+
+def _row(change: Change) -> dict[str, str]:
+    return {'text': change.text, 'id': change.task_id, 'before': _skills(change.before),
+            'now': _skills(change.now),
+            'label': '' if change.label is None else _skills(change.label)}
+
+
+def _skills(skills: Sequence[str]) -> str:
+    return ' + '.join(skills) or 'none'

@@ -1,0 +1,78 @@
+"""MCAP files that broke off: read from the start, up to where they stop making sense.
+
+A recorder that lost its power leaves a file without its index, which the readers of rosbags want. (An
+SQLite database that was cut off does not open at all; its own tool repairs it.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+
+def salvage(path: Path) -> BrokenMcap | None:
+    """A reader of what is left of a file; ``None`` when that is nothing.
+
+    Parameters
+    ----------
+    path
+        A file that does not open otherwise.
+    """
+    if path.suffix != '.mcap':
+        return None
+    reader = BrokenMcap(path)
+    return reader if reader.connections else None
+
+
+class BrokenMcap:
+    """As much of a reader of rosbags as :mod:`skill_predictor.evaluation.bags.reading` looks at."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connections: list[Any] = []
+        known = set()
+        try:
+            for schema, channel, _ in self._records():
+                if channel.id not in known:
+                    known.add(channel.id)
+                    text = schema.data.decode() if schema.encoding == 'ros2msg' else ''
+                    self._add(channel.id, channel.topic, schema.name, text)
+        except Exception:
+            pass  # where it breaks off
+
+    def open(self) -> None:
+        """Nothing to do: the file is opened for each pass."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def messages(self, connections: Collection[Any], start: int | None = None,
+                 stop: int | None = None) -> Iterator[tuple[Any, int, bytes]]:
+        """Connection, time and content of each message, in the order of the file."""
+        wanted = {connection.id: connection for connection in connections}
+        for _, channel, message in self._records():
+            if channel.id in wanted:
+                yield wanted[channel.id], message.log_time, message.data
+
+    def _records(self) -> Iterator[tuple[Any, Any, Any]]:
+        from mcap.records import Channel, Message, Schema
+        from mcap.stream_reader import StreamReader
+        schemas, channels = {}, {}
+        with open(self.path, 'rb') as stream:
+            for record in StreamReader(stream).records:
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    channels[record.id] = record
+                elif isinstance(record, Message):
+                    channel = channels[record.channel_id]
+                    yield schemas[channel.schema_id], channel, record
+
+    def _add(self, number: int, topic: str, kind: str, definition: str) -> None:
+        from rosbags.interfaces import (
+            Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat)
+        form = MessageDefinitionFormat.MSG if definition else MessageDefinitionFormat.NONE
+        self.connections.append(Connection(
+            number, topic, kind, MessageDefinition(form, definition), '', 0,
+            ConnectionExtRosbag2('cdr', []), self))

@@ -1,0 +1,111 @@
+"""``bag``: recordings evaluated offline, compared, and gated."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+for module in ('rosbags', 'sklearn', 'scipy', 'matplotlib', 'jinja2'):
+    pytest.importorskip(module)
+
+from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from tiny_model import write_tiny_model  # noqa: E402
+
+# This model says wheels and hands to whatever text.
+CONSTANT = (0.1, 0.9, 0.2, 0.3, 0.05, 0.8)
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
+    return write_tiny_model(tmp_path / 'constant', constant=CONSTANT)
+
+
+@pytest.fixture
+def bag(cli, tmp_path):
+    write_tasks([TaskRecord(f't-{number}', f'bring the red box {number}',
+                            ('wheels', 'hands') if number % 4 else ('fly',))
+                 for number in range(20)], tmp_path / 'tasks.jsonl')
+    done = cli('bag', 'record-demo', tmp_path / 'tasks.jsonl', '--output', tmp_path / 'bag')
+    assert done.code == 0 and 'wrote 20 tasks to /tasks and 20 labels' in done.out
+    return tmp_path / 'bag'
+
+
+@pytest.fixture
+def evaluate(cli, model, bag):
+    return lambda *argv, more=(): cli(
+        'bag', 'evaluate', bag, *more, '--model', model.folder, '--encoders', model.encoders,
+        '--precision', 'fp32', '--threads', 1, *argv)
+
+
+def test_info(cli, bag):
+    done = cli('bag', 'info', bag)
+    assert done.code == 0 and re.search(r'20 +/tasks +skill_predictor/msg/TaskDesc', done.out)
+
+
+def test_figures_are_those_of_evaluate(cli, evaluate, model, tmp_path):
+    assert evaluate('--json', tmp_path / 'bag.json').code == 0
+    done = cli('evaluate', '--input', tmp_path / 'tasks.jsonl', '--model', model.folder,
+               '--encoders', model.encoders, '--precision', 'fp32', '--json', '-')
+    expected = json.loads(done.out)
+    found = json.loads((tmp_path / 'bag.json').read_text())['figures']['accuracy']
+    for name in ('exact_match', 'macro_f1', 'hamming_loss', 'skills'):
+        assert found[name] == expected[name]
+    assert found['exact_match'] == 0.75
+
+
+def test_labels_from_a_file_and_the_recording(evaluate, tmp_path):
+    done = evaluate('--labels', tmp_path / 'tasks.jsonl', '--label-topic', '')
+    assert done.code == 0
+    for said in ('exact match now: 0.7500', 'recorded: 5 of 20 decisions differ',
+                 'exact match recorded: 1.0000', 'McNemar p', 'right: fly'):
+        assert said in done.out
+
+
+def test_the_page(evaluate, tmp_path):
+    assert evaluate('--label-topic', '', '--report', tmp_path / 'page.html').code == 0
+    html = (tmp_path / 'page.html').read_text()
+    assert html.count('<svg') == 3 and 'bring the red box 4' in html
+    assert str(tmp_path) not in html and not re.search(r'(src|href)="http', html)
+
+
+def test_against_another_model_and_the_gate(evaluate, tmp_path):
+    # In the same folder of encoders, so that both find their weights.
+    better = write_tiny_model(tmp_path / 'other', constant=(0.9, 0.1, 0.1, 0.1, 0.1, 0.1))
+    baseline = tmp_path / 'baseline.json'
+    assert evaluate('--json', baseline).code == 0
+    done = evaluate('--against', better.folder)
+    assert done.code == 0 and '20 of 20 decisions differ' in done.out and 'McNemar' in done.out
+    assert evaluate('--baseline', baseline).code == 0
+    done = evaluate('--baseline', baseline, '--threshold', 'wheels=0.95')
+    assert done.code == 1
+    assert 'gate FAILED: exact match is lower by 0.7500 over 20 tasks' in done.out
+    assert 'worse: t-1, t-2, t-3, t-5' in done.out
+    assert evaluate('--baseline', baseline, '--threshold', 'wheels=0.95', '--max-drop',
+                    '0.8').code == 0
+
+
+def test_several_bags(cli, evaluate, tmp_path):
+    write_tasks([TaskRecord('more-1', 'dive', ('under_water',))], tmp_path / 'more.jsonl')
+    cli('bag', 'record-demo', tmp_path / 'more.jsonl', '--output', tmp_path / 'bag2', '--storage',
+        'sqlite3')
+    done = evaluate('--json', '-', more=[tmp_path / 'bag2'])
+    assert json.loads(done.out)['figures']['tasks'] == 21
+
+
+def test_a_damaged_bag_is_evaluated_and_said(evaluate, bag):
+    (bag / 'metadata.yaml').unlink()
+    done = evaluate()
+    assert done.code == 3 and '20 tasks of bag' in done.out and 'trouble: bag:' in done.err
+
+
+@pytest.mark.parametrize('options, code, said', [
+    (['--baseline', 'missing.json'], 1, 'missing.json'),
+    (['--baseline', 'tasks.jsonl'], 2, 'is no evaluation of bags'),
+    (['--text-topics', '/nowhere'], 1, 'has no topic /nowhere')])
+def test_what_cannot_be_done(evaluate, tmp_path, monkeypatch, options, code, said):
+    monkeypatch.chdir(tmp_path)
+    done = evaluate(*options)
+    assert done.code == code and said in done.err

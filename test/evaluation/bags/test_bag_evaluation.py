@@ -1,0 +1,141 @@
+"""Tasks, answers and labels find each other; figures by hand; the gate opens and shuts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip('sklearn')
+pytest.importorskip('scipy')
+
+from skill_predictor.evaluation.bags.evaluation import replay, Said  # noqa: E402
+from skill_predictor.evaluation.bags.figures import figures, over_time, rows  # noqa: E402
+from skill_predictor.evaluation.bags.gate import judge  # noqa: E402
+from skill_predictor.evaluation.bags.reading import RecordedTask, RecordedVector  # noqa: E402
+
+SECOND = 10**9
+WORDS = {'fly': 0, 'sweep': 1, 'climb': 2, 'bring': 5}
+
+
+def flags(*skills):
+    return tuple(index in skills for index in range(6))
+
+
+def predict(text):
+    if not text:
+        return Said(flags(), 0.0, 'the text is empty')
+    return Said(flags(*(place for word, place in WORDS.items() if word in text)), 4.0)
+
+
+def task(seconds, name, text):
+    return RecordedTask(seconds * SECOND, '/tasks', name, text)
+
+
+def vector(seconds, name, text, required, topic='/skill_vectors', latency=10.0):
+    return RecordedVector(seconds * SECOND, topic, name, text, required, (0.5,) * 6, 'old+1', latency)
+
+
+def test_answers_find_their_tasks_by_id():
+    found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep'),
+                    vector(2, 'b', 'sweep', flags(1)), vector(3, 'a', 'fly', flags(1)),
+                    vector(4, 'c', 'dive', flags(4))], predict)
+    assert found.ids == ['a', 'b'] and found.now == found.flags(found.now).dot(
+        2 ** np.arange(6)).tolist() == [1, 2]
+    assert found.recorded == [2, 2] and found.unasked == 1
+    change, = found.changes
+    assert (change.task_id, change.before, change.now) == ('a', ('wheels',), ('fly',))
+
+
+def test_nameless_tasks_are_found_by_their_text_in_order():
+    found = replay([task(0, '', 'fly'), task(1, '', 'sweep'), task(2, '', 'fly'),
+                    vector(3, 'x1', 'fly', flags(0), latency=1.0),
+                    vector(4, 'x2', 'fly', flags(1), latency=2.0)], predict)
+    assert found.ids == ['text-1', 'text-2', 'text-3']
+    assert found.recorded == [1, -1, 2]
+    assert found.recorded_milliseconds[0] == 1.0 and found.recorded_milliseconds[2] == 2.0
+
+
+def test_a_repeated_id_counts_once_and_so_does_a_repeated_answer():
+    found = replay([task(0, 'a', 'fly'), task(1, 'a', 'sweep'), vector(2, 'a', 'fly', flags(0)),
+                    vector(3, 'a', 'fly', flags(1))], predict)
+    assert len(found.ids) == 1 and found.duplicates == 1 and found.recorded == [1]
+
+
+def test_labels_from_a_file_by_id_or_text_and_from_a_topic():
+    found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep'), task(2, 'c', 'climb'),
+                    vector(3, 'c', 'climb', flags(2, 5), topic='/right')], predict,
+                   labels={'a': ('fly',), 'sweep': ()}, label_topic='/right')
+    assert found.labels == [1, 0, 36] and found.recorded == [-1, -1, -1]
+
+
+def test_figures_by_hand():
+    found = replay([
+        task(0, 'a', 'fly'), vector(0, 'a', 'fly', flags(0)),
+        task(1, 'b', 'sweep'), vector(1, 'b', 'sweep', flags(0)),
+        task(2, 'c', 'climb'), vector(2, 'c', 'climb', flags(5)),
+        task(3, 'd', ''), task(4, 'e', 'bring')], predict,
+        labels={'a': ('fly',), 'b': ('wheels',), 'c': ('hands',), 'd': ('fly',)})
+    result = figures(found)
+    assert result['tasks'] == 5 and result['unreadable'] == 1
+    assert result['accuracy']['tasks'] == 4
+    assert result['accuracy']['exact_match'] == 0.5  # a and b; d counts as wrong
+    recorded = result['recorded']
+    assert (recorded['tasks'], recorded['changed']) == (3, 2)
+    assert recorded['agreement'] == pytest.approx(1 / 3)
+    assert recorded['accuracy']['exact_match'] == pytest.approx(2 / 3)
+    assert (recorded['mcnemar']['only_first'], recorded['mcnemar']['only_second']) == (1, 1)
+    assert result['latency_ms']['now']['calls'] == 4
+    assert result['latency_ms']['recorded']['p50'] == pytest.approx(10.0)
+    json.dumps(result)
+
+
+def test_without_labels_and_recording_nothing_is_claimed():
+    result = figures(replay([task(0, 'a', 'fly')], predict))
+    assert result['accuracy'] is None and result['recorded'] is None and result['other'] is None
+
+
+def test_two_models():
+    found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep')], predict,
+                   other=lambda text: Said(flags(1), 1.0), labels={'a': ('fly',), 'b': ('wheels',)})
+    result = figures(found)['other']
+    assert (result['changed'], result['accuracy']['exact_match']) == (1, 0.5)
+    assert found.other_changes[0].label == ('fly',)
+
+
+def test_over_time():
+    found = replay([event for second in range(100) for event in (
+        task(second, f't{second}', 'fly'),
+        vector(second, f't{second}', 'fly', flags(0 if second < 50 else 1)))], predict)
+    parts = over_time(found, bins=4)
+    assert [part['tasks'] for part in parts] == [25, 25, 25, 25]
+    assert [part['agreement'] for part in parts] == [1.0, 1.0, 0.0, 0.0]
+    assert parts[0]['exact_match'] is None
+    assert over_time(replay([], predict)) == []
+
+
+def row(name, required, right=None):
+    return {'id': name, 'required': required, 'right': right}
+
+
+def test_the_gate_with_labels():
+    before = [row(f't{n}', ['fly'], True) for n in range(10)]
+    now = [row(f't{n}', ['fly'], n != 3) for n in range(10)]
+    verdict = judge(before, now, 0.05)
+    assert not verdict.passed and verdict.drop == pytest.approx(0.1) and verdict.worse == ('t3',)
+    assert judge(before, now, 0.1).passed
+    assert judge(now, before, 0.0).passed and judge(now, before, 0.0).drop == pytest.approx(-0.1)
+
+
+def test_the_gate_without_labels_counts_changed_decisions():
+    before = [row('a', ['fly']), row('b', ['legs']), row('gone', [])]
+    now = [row('a', ['fly']), row('b', []), row('new', [])]
+    verdict = judge(before, now, 0.4)
+    assert not verdict.labelled and verdict.compared == 2
+    assert verdict.drop == 0.5 and verdict.worse == ('b',) and not verdict.passed
+
+
+def test_the_gate_needs_the_same_recordings():
+    with pytest.raises(ValueError, match='made of other recordings'):
+        judge([row('a', [])], [row('b', [])], 0.1)

@@ -1,0 +1,250 @@
+"""Bags of every kind, and bad ones: what can be read is read, what is wrong is said."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+
+import pytest
+
+pytest.importorskip('rosbags')
+
+from rosbags.rosbag1 import Writer as Writer1  # noqa: E402
+from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
+from rosbags.typesys import get_typestore, Stores  # noqa: E402
+from ruamel.yaml import YAML  # noqa: E402
+
+from skill_predictor.dataset.records import TaskRecord  # noqa: E402
+from skill_predictor.evaluation.bags.messages import own_types, TASK, TEXT  # noqa: E402
+from skill_predictor.evaluation.bags.reading import Bag, BagError, RecordedTask  # noqa: E402
+from skill_predictor.evaluation.bags.writing import (  # noqa: E402
+    COMPRESSIONS, START_NS, STORAGES, write_bag)
+
+TASKS = [TaskRecord(f't-{number}', f'Sweep deck {number} 🚢', ('wheels',) if number % 2 else ())
+         for number in range(300)]
+
+
+def read(path, **options):
+    with Bag(path, **options) as bag:
+        events = list(bag.events())
+        return events, bag.troubles
+
+
+def tasks_of(events):
+    return [event for event in events if isinstance(event, RecordedTask)]
+
+
+@pytest.fixture(scope='module')
+def bags(tmp_path_factory):
+    """A bag of each storage."""
+    folder = tmp_path_factory.mktemp('bags')
+    for storage in STORAGES:
+        write_bag(folder / storage, TASKS, storage=storage)
+    return folder
+
+
+@pytest.fixture(params=STORAGES)
+def bag(request, bags, tmp_path):
+    """A copy to spoil, of each storage in turn."""
+    shutil.copytree(bags / request.param, tmp_path / 'bag')
+    return tmp_path / 'bag'
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+@pytest.mark.parametrize('compression', COMPRESSIONS)
+def test_what_was_written_is_read(tmp_path, storage, compression):
+    assert write_bag(tmp_path / 'bag', TASKS, storage=storage, compression=compression,
+                     period_s=0.5) == 300
+    events, troubles = read(tmp_path / 'bag')
+    assert troubles == [] and len(events) == 600
+    for number, (task, label) in enumerate(zip(events[::2], events[1::2])):
+        record = TASKS[number]
+        assert (task.task_id, task.text, task.topic) == (record.id, record.text, '/tasks')
+        assert task.time_ns == label.time_ns == START_NS + number * 500_000_000
+        assert label.required == (False, bool(number % 2), False, False, False, False)
+        assert (label.text, label.model_version) == (record.text, 'label')
+
+
+def test_an_existing_folder_is_not_written_into(tmp_path):
+    with pytest.raises(FileExistsError):
+        write_bag(tmp_path, TASKS)
+
+
+def test_one_file_alone(bag):
+    path = next(path for path in bag.iterdir() if path.suffix in ('.mcap', '.db3'))
+    assert len(read(path)[0]) == 600
+
+
+@pytest.mark.parametrize('version', range(4, 10))
+def test_metadata_of_every_release(bags, tmp_path, version):
+    """As rosbag2 of Foxy (4) to Kilted (9) writes it; the storage had no definitions before 7."""
+    path = tmp_path / 'bag'
+    shutil.copytree(bags / 'sqlite3', path)
+    yaml = YAML(typ='safe')
+    about = yaml.load((path / 'metadata.yaml').read_text())
+    info = about['rosbag2_bagfile_information']
+    info['version'] = version
+    for topic in info['topics_with_message_count']:
+        meta = topic['topic_metadata']
+        if version < 7:
+            meta.pop('type_description_hash', None)
+        meta['offered_qos_profiles'] = [] if version == 9 else ''
+    for key, since in (('files', 5), ('custom_data', 6), ('ros_distro', 8)):
+        if version < since:
+            info.pop(key, None)
+    with open(path / 'metadata.yaml', 'w') as stream:
+        yaml.dump(about, stream)
+    if version < 7:
+        with sqlite3.connect(next(path.glob('*.db3'))) as database:
+            database.execute('DELETE FROM message_definitions')
+    events, troubles = read(path)
+    assert len(events) == 600 and not troubles
+
+
+def test_split_recordings(tmp_path):
+    """Two files of one recording; and the same without the list that holds them together."""
+    path = tmp_path / 'bag'
+    for number in range(2):
+        write_bag(tmp_path / f'part{number}', TASKS[number * 150:number * 150 + 150],
+                  storage='sqlite3')
+    path.mkdir()
+    for number in range(2):
+        shutil.copy(tmp_path / f'part{number}' / f'part{number}.db3', path / f'bag_{number}.db3')
+    yaml = YAML(typ='safe')
+    about = yaml.load((tmp_path / 'part0' / 'metadata.yaml').read_text())
+    info = about['rosbag2_bagfile_information']
+    info['relative_file_paths'] = ['bag_0.db3', 'bag_1.db3']
+    with open(path / 'metadata.yaml', 'w') as stream:
+        yaml.dump(about, stream)
+    events, troubles = read(path)
+    assert {task.task_id for task in tasks_of(events)} == {task.id for task in TASKS}
+    assert troubles == []
+    (path / 'metadata.yaml').unlink()
+    events, troubles = read(path)
+    assert len(tasks_of(events)) == 300
+    assert 'metadata' in troubles[0] and '2 readable files are read one by one' in troubles[0]
+
+
+@pytest.mark.parametrize('content', [None, b'', b'no: [yaml', b'rosbag2_bagfile_information: 3'])
+def test_without_sound_metadata_the_files_are_read(bag, content):
+    if content is None:
+        (bag / 'metadata.yaml').unlink()
+    else:
+        (bag / 'metadata.yaml').write_bytes(content)
+    events, troubles = read(bag)
+    assert len(events) == 600 and '1 readable files are read one by one' in troubles[0]
+
+
+def test_a_truncated_mcap_gives_what_comes_before(tmp_path):
+    """As a recorder leaves it that was switched off: no index, half a chunk."""
+    tasks = [TaskRecord(f't-{number}', f'Sweep {number} ' + 'x' * 2000, ()) for number in range(2000)]
+    write_bag(tmp_path / 'bag', tasks)
+    path = next((tmp_path / 'bag').glob('*.mcap'))
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    for where in (path, tmp_path / 'bag'):
+        events, troubles = read(where)
+        found = tasks_of(events)
+        assert 300 < len(found) < 1700
+        assert [task.task_id for task in found] == [task.id for task in tasks[:len(found)]]
+        assert any('what comes before the damage is read' in trouble for trouble in troubles)
+        assert any('breaks off after' in trouble for trouble in troubles)
+
+
+def test_messages_with_their_own_compression_need_no_metadata(tmp_path):
+    write_bag(tmp_path / 'bag', TASKS, storage='sqlite3', compression='message')
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    assert len(read(tmp_path / 'bag')[0]) == 600
+
+
+def test_a_database_that_was_cut_off(bags, tmp_path):
+    whole = next((bags / 'sqlite3').glob('*.db3')).read_bytes()
+    path = tmp_path / 'bag.db3'
+    path.write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(BagError, match='malformed.*may repair it'):
+        read(path)
+    path.write_bytes(whole[:len(whole) * 99 // 100])
+    events, troubles = read(path)
+    assert 0 < len(events) < 600 and 'breaks off after' in troubles[-1]
+
+
+@pytest.mark.parametrize('spoil, said', [
+    (lambda bag: shutil.rmtree(bag), 'there is no bag at'),
+    (lambda bag: [path.unlink() for path in bag.iterdir()], 'no .mcap or .db3 file in it'),
+    (lambda bag: [path.write_bytes(b'nonsense') for path in bag.iterdir()], 'no readable bag')])
+def test_what_is_no_bag(bag, spoil, said):
+    spoil(bag)
+    with pytest.raises(BagError, match=said):
+        read(bag)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    path = tmp_path / 'notes.txt'
+    path.write_text('hello')
+    with pytest.raises(BagError, match='cannot be read'):
+        read(path)
+
+
+def write(path, topics):
+    """A bag with messages by (topic, type)."""
+    store = own_types()
+    with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        for (topic, kind), messages in topics.items():
+            connection = writer.add_connection(topic, kind, typestore=store)
+            for number, message in enumerate(messages):
+                data = message if isinstance(message, bytes) else store.serialize_cdr(message, kind)
+                writer.write(connection, number * 10**9, data)
+
+
+def text(value):
+    return own_types().types[TEXT](value)
+
+
+def test_plain_texts_by_the_nodes_name_or_by_wish(tmp_path):
+    write(tmp_path / 'a', {('/robot/task_text', TEXT): [text('Sweep')], ('/chatter', TEXT): [
+        text('hello'), text('there')]})
+    assert [event.text for event in read(tmp_path / 'a')[0]] == ['Sweep']
+    assert len(read(tmp_path / 'a', text_topics=['/chatter'])[0]) == 2
+    with pytest.raises(BagError, match='has no topic /nowhere; it has: /chatter'):
+        read(tmp_path / 'a', text_topics=['/nowhere'])
+
+
+def test_a_bag_without_tasks_says_what_it_has(tmp_path):
+    write(tmp_path / 'a', {('/chatter', TEXT): [text('hello')]})
+    with pytest.raises(BagError, match='holds no tasks.*--text-topics /chatter'):
+        read(tmp_path / 'a')
+
+
+def test_messages_that_cannot_be_read_are_counted(tmp_path):
+    write(tmp_path / 'a', {('/task_text', TEXT): [text('one'), b'\0\1', text('two')]})
+    events, troubles = read(tmp_path / 'a')
+    assert [event.text for event in events] == ['one', 'two']
+    assert troubles == ['1 messages of /task_text cannot be read']
+
+
+def test_a_bag_of_ros_1(tmp_path):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Writer1(tmp_path / 'old.bag') as writer:
+        connection = writer.add_connection('/task_text', TEXT, typestore=store)
+        for number in range(3):
+            message = store.types[TEXT](f'Sweep {number}')
+            writer.write(connection, number, store.serialize_ros1(message, TEXT))
+    events, troubles = read(tmp_path / 'old.bag')
+    assert [event.text for event in events] == ['Sweep 0', 'Sweep 1', 'Sweep 2'] and not troubles
+
+
+def test_our_mcap_is_read_by_another_library(bags):
+    reader = pytest.importorskip('mcap.reader')
+    with open(next((bags / 'mcap').glob('*.mcap')), 'rb') as stream:
+        found = list(reader.make_reader(stream).iter_messages(topics=['/tasks']))
+    assert len(found) == 300
+    schema, channel, message = found[7]
+    assert schema.name == TASK and channel.message_encoding == 'cdr'
+    decoded = own_types().deserialize_cdr(message.data, TASK)
+    assert decoded.text == TASKS[7].text
+
+
+def test_our_database_is_read_by_sqlite(bags):
+    with sqlite3.connect(next((bags / 'sqlite3').glob('*.db3'))) as database:
+        topics = dict(database.execute('SELECT name, type FROM topics'))
+        count, = database.execute('SELECT COUNT(*) FROM messages').fetchone()
+    assert topics['/tasks'] == TASK and count == 600
