@@ -87,6 +87,21 @@ def test_against_another_model_and_the_gate(evaluate, tmp_path):
                     '0.8').code == 0
 
 
+def test_what_the_fleet_would_have_done(evaluate, tmp_path):
+    for name, skills in (('old', 'fly'), ('new', 'wheels, hands')):
+        (tmp_path / f'{name}.yaml').write_text(
+            f'/**:\n  ros__parameters:\n    fleet:\n      {name}_1: {{skills: [{skills}]}}\n')
+    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'new.yaml', '--recorded-fleet',
+                    tmp_path / 'old.yaml', '--report', tmp_path / 'page.html')
+    assert done.code == 0, done.err
+    # As recorded, 5 tasks fly and 15 ask for wheels and hands; this model gives all to the second.
+    assert 'fleet as recorded: 5 served' in done.out and 'fleet now: 20 served' in done.out
+    assert '20 tasks go to others' in done.out and 'before: old_1; now: new_1' in done.out
+    assert 'new_1' in (tmp_path / 'page.html').read_text()
+    assert evaluate('--recorded-fleet', tmp_path / 'old.yaml').code == 2
+    assert evaluate('--fleet', tmp_path / 'none.yaml').code in (1, 2)
+
+
 def test_several_bags(cli, evaluate, tmp_path):
     write_tasks([TaskRecord('more-1', 'dive', ('under_water',))], tmp_path / 'more.jsonl')
     cli('bag', 'record-demo', tmp_path / 'more.jsonl', '--output', tmp_path / 'bag2', '--storage',

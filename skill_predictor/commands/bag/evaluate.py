@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -35,6 +36,7 @@ examples:
   skill-predictor bag evaluate demo_bag --report demo.html
   skill-predictor bag evaluate recordings/* --against models/candidate
   skill-predictor bag evaluate recordings/* --baseline monday.json --max-drop 0.01
+  skill-predictor bag evaluate recordings/monday --fleet new.yaml --recorded-fleet old.yaml
 """
 
 SHOWN_CHANGES = 20
@@ -61,6 +63,11 @@ def add_parser(actions) -> None:
     parser.add_argument('--max-drop', type=float, default=0.01, metavar='P',
                         help='how much worse it may be: exact match with labels, else share of '
                              'changed decisions (default: 0.01)')
+    parser.add_argument('--fleet', type=Path, metavar='FILE',
+                        help='let this fleet serve the tasks, as the vectors of now and as the '
+                             'recorded ones ask, and say what changes')
+    parser.add_argument('--recorded-fleet', type=Path, metavar='FILE',
+                        help='the fleet that serves as recorded (default: the same)')
     parser.add_argument('--json', metavar='FILE', help='write all figures and decisions to FILE; '
                         '-: to standard output, and no table')
     parser.add_argument('--report', metavar='FILE', help='write an HTML page with plots')
@@ -74,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from ...evaluation.bags.gate import judge
     from ...evaluation.metrics import scikit_learn
     scikit_learn()
-    baseline = _baseline(args)
+    baseline, fleets = _baseline(args), _fleets(args)
     labels = _labels(args.labels)
     troubles: list[str] = []
     with ExitStack() as stack:
@@ -87,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
     if not found.ids:
         print('there is no task in ' + ', '.join(args.bags), file=sys.stderr)
         return 1
-    result = {**about, 'troubles': troubles, 'figures': figures(found), 'rows': rows(found)}
+    result = {**about, 'troubles': troubles, 'figures': figures(found), 'rows': rows(found),
+              'fleet': _serve(found, fleets)}
     verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
     _write(args, result, found, verdict)
     if args.json != '-':
@@ -112,7 +120,7 @@ def _replay(args: argparse.Namespace, model: SkillPredictor, other: SkillPredict
             found = replay(
                 heapq.merge(*(bag.events() for bag in bags), key=lambda event: event.time_ns),
                 _asker(model), other=_asker(other) if other else None, labels=labels,
-                label_topic=args.label_topic, on_task=done)
+                label_topic=args.label_topic, keep_tasks=args.fleet is not None, on_task=done)
         troubles += [f'{bag.path.name}: {trouble}' for bag in bags for trouble in bag.troubles]
     return found
 
@@ -142,6 +150,34 @@ def _labels(path: str | None) -> dict[str, tuple[str, ...]]:
         found[task.text] = task.label
         found[task.id] = task.label
     return found
+
+
+def _fleets(args: argparse.Namespace) -> tuple[Any, Any] | None:
+    """The fleet of now, and the recorded one."""
+    if args.fleet is None:
+        if args.recorded_fleet is not None:
+            raise UsageError('--recorded-fleet needs --fleet')
+        return None
+    from ...allocation.capabilities import FleetError, load_fleet
+    try:
+        return load_fleet(args.fleet), load_fleet(args.recorded_fleet or args.fleet)
+    except FleetError as error:
+        raise UsageError(str(error)) from error
+
+
+def _serve(found: Replayed, fleets: tuple[Any, Any] | None) -> dict[str, Any] | None:
+    """What the fleets make of the tasks; beside now stands what was recorded, else the other model."""
+    if fleets is None:
+        return None
+    from ...evaluation.bags.fleet import differences, serve
+    served = serve(found, found.now, fleets[0])
+    result: dict[str, Any] = {'now': served.to_dict(), 'before': None, 'differences': []}
+    masks = found.recorded if found.known(found.recorded).any() else found.other
+    if masks:
+        before = serve(found, masks, fleets[1])
+        result['before'] = before.to_dict()
+        result['differences'] = [asdict(one) for one in differences(found, before, served)]
+    return result
 
 
 def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:

@@ -34,6 +34,8 @@ def table(result: dict[str, Any], found, verdict, shown: int) -> str:
                          f'p99 {part["p99"]:.1f} ms')
     lines += _changes('recorded', found.changes, shown)
     lines += _changes(result['against'], found.other_changes, shown)
+    if result['fleet']:
+        lines += ['', *_fleet(result['fleet'], shown)]
     if verdict is not None:
         lines += ['', *_verdict(verdict, shown)]
     return '\n'.join(lines)
@@ -53,6 +55,26 @@ def _changes(name: str, changes: Sequence, shown: int) -> list[str]:
                      f'{_skills(change.now)}{right}')
     if len(changes) > shown:
         lines.append(f'  ... and {len(changes) - shown:,} more (--json, --report)')
+    return lines
+
+
+def _fleet(fleet: dict[str, Any], shown: int) -> list[str]:
+    lines = []
+    for key, name in (('before', 'fleet as recorded'), ('now', 'fleet now')):
+        part = fleet[key]
+        if part:
+            outcomes = ', '.join(f'{count:,} {status.replace("_", " ")}'
+                                 for status, count in sorted(part['outcomes'].items()))
+            waiting = part['waiting_s']
+            lines.append(f'{name}: {part["served"]:,} served ({outcomes}); waiting '
+                         f'{waiting["mean"]:.0f} s on average, p90 {waiting["p90"]:.0f}')
+    changed = fleet['differences']
+    if fleet['before']:
+        lines.append(f'{len(changed):,} tasks go to others')
+    lines += [f'  {one["text"]}\n    before: {one["before"]}; now: {one["now"]}'
+              for one in changed[:shown]]
+    if len(changed) > shown:
+        lines.append(f'  ... and {len(changed) - shown:,} more (--json)')
     return lines
 
 

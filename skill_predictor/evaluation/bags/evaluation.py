@@ -83,6 +83,8 @@ class Replayed:
         Recorded vectors to which no task was found.
     changes, other_changes : list of Change
         Against the recording, and against the second model.
+    tasks : list of RecordedTask
+        The tasks themselves, where they were asked to be kept.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -98,6 +100,7 @@ class Replayed:
     unasked: int = 0
     changes: list[Change] = field(default_factory=list)
     other_changes: list[Change] = field(default_factory=list)
+    tasks: list[RecordedTask] = field(default_factory=list)
 
     def flags(self, masks: list[int]) -> np.ndarray:
         """Decisions as bool, shape (n, 6); a task without one is false in all."""
@@ -111,7 +114,7 @@ class Replayed:
 
 def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None = None,
            labels: Mapping[str, tuple[str, ...]] | None = None, label_topic: str = '',
-           on_task: Callable[[int], None] | None = None) -> Replayed:
+           keep_tasks: bool = False, on_task: Callable[[int], None] | None = None) -> Replayed:
     """Go through a recording.
 
     Parameters
@@ -124,10 +127,12 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
         Required skills by task id, or by text.
     label_topic
         Of skill vectors that say what is right, instead of what was answered.
+    keep_tasks
+        Keep the tasks in memory, for :func:`skill_predictor.evaluation.bags.fleet.serve`.
     on_task
         Called with the number of tasks done since the last call.
     """
-    state = _Replay(predict, other, labels or {}, label_topic)
+    state = _Replay(predict, other, labels or {}, label_topic, keep_tasks)
     for event in events:
         if isinstance(event, RecordedTask):
             state.task(event)
@@ -140,8 +145,10 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
 
 class _Replay:
     def __init__(self, predict: Predict, other: Predict | None,
-                 labels: Mapping[str, tuple[str, ...]], label_topic: str) -> None:
+                 labels: Mapping[str, tuple[str, ...]], label_topic: str,
+                 keep_tasks: bool) -> None:
         self.found = Replayed()
+        self._keep_tasks = keep_tasks
         self._predict, self._other = predict, other
         self._labels, self._label_topic = labels, label_topic
         self._row_of: dict[str, int] = {}
@@ -164,6 +171,8 @@ class _Replay:
         now = _NONE if said.error else _mask(said.required)
         found.unreadable += bool(said.error)
         label = self._labels.get(task.task_id, self._labels.get(task.text))
+        if self._keep_tasks:
+            found.tasks.append(task)
         found.ids.append(name)
         found.times_ns.append(task.time_ns)
         found.now.append(now)

@@ -42,7 +42,7 @@ def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None
         about=[('model', result['model']), ('engine', result['engine']),
                *([('compared with', result['against'])] if result['against'] else [])],
         troubles=result['troubles'], verdict=verdict, figures=_figures(figures),
-        plots=_plots(figures, found),
+        plots=_plots(figures, found), fleet=_fleet(result.get('fleet')),
         changes=[{'name': name, 'rows': [_row(change) for change in changes]}
                  for name, changes in (('what was recorded', found.changes),
                                        (result['against'], found.other_changes)) if changes])
@@ -77,6 +77,23 @@ def _accuracy(name: str, part: dict[str, Any] | None) -> list[tuple[str, str]]:
     return [(f'exact match {name}', f'{part["exact_match"]:.4f} ({interval["low"]:.4f} to '
                                     f'{interval["high"]:.4f}), {part["tasks"]:,} labelled tasks'),
             (f'macro F1 {name}', f'{part["macro_f1"]:.4f}')]
+
+
+def _fleet(fleet: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not fleet:
+        return None
+    robots = sorted({robot for key in ('before', 'now') if fleet[key]
+                     for robot in fleet[key]['robots']})
+    columns = [(name, fleet[key]) for key, name in (('before', 'as recorded'), ('now', 'now'))
+               if fleet[key]]
+    idle = {'tasks': 0, 'busy_s': 0.0}
+    rows = [('served', [f'{part["served"]:,}' for _, part in columns]),
+            ('waiting, mean', [f'{part["waiting_s"]["mean"]:.0f} s' for _, part in columns]),
+            ('waiting, p90', [f'{part["waiting_s"]["p90"]:.0f} s' for _, part in columns])]
+    rows += [(robot, [f'{load["tasks"]} tasks, {load["busy_s"] / 60:.0f} min' for load in (
+        part['robots'].get(robot, idle) for _, part in columns)]) for robot in robots]
+    return {'columns': [name for name, _ in columns], 'rows': rows,
+            'differences': fleet['differences']}
 
 
 def _plots(figures: dict[str, Any], found: Replayed) -> list[dict[str, str]]:
