@@ -75,9 +75,21 @@ def main() -> int:
     report(found)
     if args.json:
         args.json.write_text(json.dumps({
-            'machine': machine.describe(), 'model': model.version, 'threads': threads,
+            'machine': machine.describe(), 'versions': versions(), 'model': model.version,
+            'threads': threads,
             'systems': {name: asdict(timing) for name, timing in found.items()}}, indent=2) + '\n')
     return 0
+
+
+def versions() -> dict[str, str]:
+    from importlib import metadata
+    found = {}
+    for name in ('torch', 'transformers', 'sentence-transformers', 'onnxruntime', 'openvino'):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def report(found) -> None:
@@ -152,7 +164,8 @@ def openvino(model, threads: int) -> System:
     from openvino import Core
     core = Core()
     requests = [core.compile_model(str(artefacts.onnx_file(model, encoder, 'fp32')), 'CPU', {
-        'INFERENCE_NUM_THREADS': threads, 'PERFORMANCE_HINT': 'LATENCY'}).create_infer_request()
+        'INFERENCE_NUM_THREADS': threads, 'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_PRECISION_HINT': 'f32'}).create_infer_request()
         for encoder in model.encoders]
     tokenizer = SkillPredictor(model, _NoBackend())
 

@@ -89,6 +89,10 @@ class ExecutionContext:
         self._shapes[name] = shape
         return shape[0] <= self._most
 
+    @property
+    def shaped(self) -> bool:
+        return len(self._shapes) == 2
+
     def execute_async_v3(self, stream: int) -> bool:
         self._gpu.check()
         self._gpu.runs += 1
@@ -150,6 +154,12 @@ class FakeGpu:
             def compute_capability(self) -> tuple[int, int]:
                 return (8, 7)
 
+            def get_attribute(self, attribute: str) -> int:
+                return {'processors': 16}[attribute]
+
+            def total_memory(self) -> int:
+                return 64 << 30
+
             def retain_primary_context(self) -> Context:
                 gpu.living += 1
                 return Context()
@@ -169,6 +179,7 @@ class FakeGpu:
             return np.zeros(size, dtype)
 
         driver.init = lambda: None
+        driver.device_attribute = types.SimpleNamespace(MULTIPROCESSOR_COUNT='processors')
         driver.Device, driver.Context, driver.Error = Device, Context, Error
         driver.Stream = lambda: Stream(gpu)
         driver.mem_alloc = lambda size: Memory(gpu, size)
@@ -187,22 +198,24 @@ class FakeGpu:
         gpu = self
 
         class Logger:
-            ERROR = 1
-
-            def __init__(self, level: int) -> None:
-                pass
+            ERROR, INTERNAL_ERROR = 1, 0
 
         class Inspector:
+            execution_context = None
+
             def get_engine_information(self, form: str) -> str:
-                return json.dumps({'Layers': [{'Name': 'layer.0', 'Outputs': [
-                    {'Name': 'x', 'Format/Datatype': gpu.layer_format}]}]})
+                shaped = self.execution_context is not None and self.execution_context.shaped
+                return json.dumps({'Layers': [{'Name': 'layer.0', 'Outputs': [{
+                    'Name': 'x', 'Format/Datatype': gpu.layer_format if shaped else
+                    'N/A due to dynamic shapes'}]}]})
 
         class Engine:
             def __init__(self, content: bytes) -> None:
                 self._salt = 1.0 if b'mpnet' in content else 2.0
 
-            def create_execution_context(self) -> ExecutionContext:
+            def create_execution_context(self, strategy: str) -> ExecutionContext:
                 gpu.check()
+                assert strategy == 'on profile change'
                 return ExecutionContext(gpu, self._salt)
 
             def create_engine_inspector(self) -> Inspector:
@@ -210,14 +223,19 @@ class FakeGpu:
 
         class Runtime:
             def __init__(self, logger: Logger) -> None:
-                pass
+                self._logger = logger
 
             def deserialize_cuda_engine(self, content: bytes) -> Engine | None:
                 gpu.check()
-                return None if content in gpu.spoilt else Engine(content)
+                if content in gpu.spoilt:
+                    self._logger.log(Logger.ERROR, 'magic tag does not match')
+                    return None
+                return Engine(content)
 
         module.__version__ = '10.7.0'
-        module.Logger, module.Runtime = Logger, Runtime
+        module.ILogger, module.Runtime = Logger, Runtime
+        module.ExecutionContextAllocationStrategy = types.SimpleNamespace(
+            ON_PROFILE_CHANGE='on profile change')
         module.LayerInformationFormat = types.SimpleNamespace(JSON='json')
         return module
 

@@ -39,7 +39,7 @@ def add_parser(subparsers) -> None:
                         type=_engine, help='what to measure (default: all that work here)')
     parser.add_argument('--batches', nargs='+', type=_count, default=[1, 8, 32], metavar='N',
                         help='tasks that run together (default: 1 8 32)')
-    parser.add_argument('--tokens', nargs='+', type=_count, default=[12, 24, 48], metavar='N',
+    parser.add_argument('--tokens', nargs='+', type=_length, default=[12, 24, 48], metavar='N',
                         help='lengths of a task, special tokens included (default: 12 24 48)')
     parser.add_argument('--seconds', type=float, default=5.0, metavar='S',
                         help='for each batch and length (default: 5)')
@@ -67,6 +67,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _length(text: str) -> int:
+    number = int(text)
+    if number < 3:
+        raise argparse.ArgumentTypeError(f'{number} is below 3, a word between two special tokens')
+    return number
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure, and print a table."""
     from ..evaluation.speed import machine
@@ -87,21 +94,34 @@ def run(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace, stack: ExitStack
           ) -> tuple[dict[str, SkillPredictor], dict[str, dict[str, Any]]]:
     from ..evaluation.speed.machine import resident_bytes
-    from ..inference.backends import BackendOptions
+    from ..inference.backends import BACKENDS, BackendOptions
+    from ..inference.errors import BackendError
+    from ..inference.locations import find_model
     from ..inference.predictor import SkillPredictor
+    from ..inference.store import read_model
+    model = read_model(find_model(args.model))
     loaded, about = {}, {}
     for name, precision in args.engines or _all_engines():
         options = BackendOptions(precision, args.threads, args.encoders, args.offline,
                                  fallback=False)
-        before, started = resident_bytes(), time.perf_counter()
-        with progress_lines() as say:
-            predictor = stack.enter_context(closing(
-                SkillPredictor.load(args.model, name, options, say)))
+        try:
+            with progress_lines() as say:
+                BACKENDS[name].prepare(model, options, say)  # not part of the start-up
+                before, started = resident_bytes(), time.perf_counter()
+                predictor = stack.enter_context(closing(
+                    SkillPredictor.load(model.path, name, options, say)))
+        except BackendError as error:
+            if args.engines:
+                raise
+            print(f'left out: {name} {precision}: {error}', file=sys.stderr)
+            continue
         loaded[f'{name} {precision}'] = predictor
         about[f'{name} {precision}'] = {
             'device': predictor.backend.device,
             'start_up_s': time.perf_counter() - started,
             'memory_mb': (resident_bytes() - before) / 1e6}
+    if not loaded:
+        raise BackendError('no engine runs here')
     return loaded, about
 
 
@@ -138,7 +158,7 @@ def _batches(loaded: dict[str, SkillPredictor], args: argparse.Namespace) -> lis
 def _tasks(predictor: SkillPredictor, batch: int, tokens: int) -> list[list[int]]:
     """The same words over and over: how long a run takes does not depend on them."""
     words = predictor.tokenize(TEXT)
-    count = max(tokens - 2, 1)
+    count = min(tokens, predictor.model.max_tokens) - 2
     return [(words * (count // len(words) + 1))[:count]] * batch
 
 

@@ -74,11 +74,10 @@ def _requests(args: argparse.Namespace) -> list[EngineRequest]:
     from ..inference.locations import find_model
     from ..inference.store import read_model
     from ..inference.tensorrt import cuda
-    from ..inference.tensorrt.device import ANY_DEVICE
     from ..inference.tensorrt.engines import EngineRequest
     from ..inference.tensorrt.library import find_library
     model, library = read_model(find_model(args.model)), find_library(args.library)
-    device = ANY_DEVICE if cuda.missing() else cuda.device()
+    device = cuda.device_for(library)
     return [EngineRequest(model, encoder, library, device, args.precision)
             for encoder in model.encoders]
 

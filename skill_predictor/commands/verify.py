@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from . import add_model_option, output, progress_bar, progress_lines
+from . import add_model_option, output, progress_bar, progress_lines, UsageError
 from ..dataset.records import label_flags, read_tasks
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ def run(args: argparse.Namespace) -> int:
     tasks = [task for path in args.tasks for task in read_tasks(path, require_label=True)]
     labels, model = label_flags(tasks), read_model(find_model(args.model))
     texts = [task.text for task in tasks]
-    name = 'torch' if importlib.util.find_spec('torch') else 'fp32'
+    has_torch = all(importlib.util.find_spec(package) for package in ('torch', 'transformers'))
+    name = 'torch' if has_torch else 'fp32'
+    if set(args.forms) <= {name}:
+        raise UsageError(f'there is nothing to compare: the reference is {name} itself (PyTorch and '
+                         'transformers are not installed)')
     reference = _probabilities(args, model, name, texts)
     thresholds = np.asarray(model.thresholds, dtype=np.float32)
     found = {form: agreement(reference, _probabilities(args, model, form, texts), labels,

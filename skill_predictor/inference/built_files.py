@@ -57,8 +57,9 @@ def ensure(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None
                     say(f'{path} is damaged and is built again')
                 _build(path, manifest, build)
     except OSError as error:
-        raise ModelError(f'cannot write {path.parent}: {error}. Free some disk space (2 GB are '
-                         'needed), or name another folder in $SKILL_PREDICTOR_CACHE') from error
+        raise ModelError(f'cannot build {path}: {error}. Where the disk is full or must not be '
+                         'written, name another folder in $SKILL_PREDICTOR_CACHE (2 GB are needed)'
+                         ) from error
     return path
 
 

@@ -176,7 +176,7 @@ def test_two_processes_build_once(tiny):
 def test_a_cache_that_cannot_be_written(model, tmp_path, monkeypatch):
     (tmp_path / 'file').write_text('')
     monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'file' / 'cache'))
-    with pytest.raises(ModelError, match='cannot write .*SKILL_PREDICTOR_CACHE'):
+    with pytest.raises(ModelError, match='cannot build .*SKILL_PREDICTOR_CACHE'):
         _build(model)
 
 
@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_nothing_behind(model, monkeypatch):
         target.write_bytes(b'half')
         raise OSError(28, 'No space left on device')
     monkeypatch.setattr(artefacts, '_quantise', full)
-    with pytest.raises(ModelError, match='No space left on device.*Free some disk space'):
+    with pytest.raises(ModelError, match='No space left on device.*the disk is full'):
         _build(model, rebuild=True)
     assert path.read_bytes() == whole, 'the old one still serves'
     assert not list(path.parent.glob('.partial-*'))

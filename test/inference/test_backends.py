@@ -93,6 +93,9 @@ def test_auto_goes_on_when_an_engine_does_not_load(model, monkeypatch):
 def test_auto_does_not_hide_what_no_engine_can_mend(model, monkeypatch, problem):
     monkeypatch.setitem(backends.BACKENDS, 'tensorrt', _Engine)
     monkeypatch.setattr(_Engine, 'problem', problem)
+    # A robot without weights or room for an engine may still have what the CPU needs.
+    assert open_backend('auto', model, FP32).name == 'onnxruntime'
+    monkeypatch.setitem(backends.BACKENDS, 'onnxruntime', _Engine)
     with pytest.raises(type(problem), match='no weights|disk full'):
         open_backend('auto', model, FP32)
 

@@ -21,8 +21,8 @@ def test_both_encoders_become_engines(index, least_mb):
     request = EngineRequest(model, model.encoders[index], find_library('tensorrt_rtx'), ANY_DEVICE)
     lines = []
     path = engine_file(request, progress=lines.append, rebuild=True)
-    # Half precision: two bytes for each of the 109 and 23 million weights, and little else.
-    assert least_mb < path.stat().st_size / 1e6 < least_mb * 1.5
+    # Half precision: two bytes for each of the 109 and 23 million weights, and kernels.
+    assert least_mb < path.stat().st_size / 1e6 < least_mb + 60
     layers = model.encoders[index].architecture.layers
     assert f'{6 * layers} MATRIX_MULTIPLY HALF' in lines[-1]
     assert engine_file(request, progress=lines.append) == path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,12 +51,11 @@ def side_by_side(systems: Mapping[str, Callable[[int], object]], seconds: float,
         for call in systems.values():
             call(number)
     times: dict[str, list[float]] = {name: [] for name in systems}
-    names = list(systems)
+    rng, names = random.Random(0), list(systems)
     started, number = clock(), 0
     while number < least or clock() - started < seconds:
-        # Each goes first in turn: whoever follows finds warm or cold caches by chance.
-        shift = number % len(names)
-        for name in names[shift:] + names[:shift]:
+        # In another order each round: what one leaves in the caches falls on all others alike.
+        for name in rng.sample(names, len(names)):
             before = clock()
             systems[name](number)
             times[name].append(clock() - before)

@@ -57,21 +57,23 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
     say = progress or (lambda line: None)
     options = options or BackendOptions()
     options.check()
-    reasons = []
+    reasons, unmendable = [], None
     for candidate in ENGINES if name == 'auto' else (name,):
         reason = unavailable(candidate)
         if reason is None:
             try:
                 backend = BACKENDS[candidate].load(model, options, say)
-            except (ModelError, OSError):
-                raise  # no other engine has better weights or a larger disk
             except Exception as error:
                 reason = f'{type(error).__name__}: {error}'
+                if isinstance(error, (ModelError, OSError)):
+                    unmendable = error
             else:
                 why = f' ({"; ".join(reasons)})' if reasons else ''
                 say(f'backend {candidate}: {backend.device}{why}')
                 return _with_fallback(backend, model, options, say)
         reasons.append(f'{candidate}: {reason}')
+    if unmendable is not None:
+        raise unmendable  # no weights, no room on the disk: that is what has to be put right
     raise BackendError(f'no engine can run the model here. {"; ".join(reasons)}')
 
 
@@ -81,4 +83,9 @@ def _with_fallback(backend: Backend, model: ReleasedModel, options: BackendOptio
         return backend
     # The precision was chosen for the GPU.
     on_cpu = replace(options, precision='auto')
+    try:
+        # Now, not when the GPU has failed and tasks are waiting.
+        OnnxRuntimeBackend.prepare(model, on_cpu, say)
+    except (ModelError, BackendError, OSError) as error:
+        say(f'the CPU is not ready to take over from the GPU: {error}')
     return FallbackBackend(backend, lambda: OnnxRuntimeBackend.load(model, on_cpu, say), say)

@@ -62,12 +62,13 @@ class FallbackBackend(Backend):
             if all(np.isfinite(answer).all() for answer in answers):
                 return answers
             raise BackendError('its answers are not finite')
-        except BackendError as error:
+        except Exception as error:  # a driver, or TensorRT, raises what it likes
             self._take_over(error)
         return self._backend.run(inputs)
 
-    def _take_over(self, error: BackendError) -> None:
+    def _take_over(self, error: Exception) -> None:
         failed, name = self._backend, self.name
+        self._trouble = f'{name} failed: {error}'
         self._say(f'{name} failed ({error}); the CPU takes over')
         # What failed may fail again when it is closed; that must not keep the other from answering.
         try:
@@ -78,7 +79,6 @@ class FallbackBackend(Backend):
         self._backend = self._load_second()
         self._load_second = None
         self.name = self._backend.name
-        self._trouble = f'{name} failed: {error}'
 
     def close(self) -> None:
         self._backend.close()

@@ -57,33 +57,25 @@ class TensorRtBackend(Backend):
     def load(cls, model: ReleasedModel, options: BackendOptions,
              progress: Callable[[str], None]) -> TensorRtBackend:
         requests = _requests(model, options)
-        library = requests[0].library
+        library, device = requests[0].library, requests[0].device
         paths = cls.prepare(model, options, progress)
         gpu = cuda.Gpu()
         runners: list[EngineRunner] = []
+        messages = library.messages()
         try:
             with gpu.current():
-                runtime = library.module.Runtime(library.module.Logger(
-                    library.module.Logger.ERROR))
-                engines = [runtime.deserialize_cuda_engine(path.read_bytes()) for path in paths]
-                if None in engines:
-                    # Whole by its hash, yet of no use to this library: build it once more.
-                    progress('an engine does not load and is built again')
-                    paths = cls.prepare(model, options, progress, rebuild=True)
-                    engines = [runtime.deserialize_cuda_engine(path.read_bytes())
-                               for path in paths]
-                for request, engine in zip(requests, engines):
-                    if engine is None:
-                        raise BackendError(f'{library} does not load its own engine of '
-                                           f'{request.encoder.name}')
-                    _check_precision(engine, request, progress)
-                    runners.append(EngineRunner(gpu, engine, profiles(model.max_tokens),
+                runtime = library.module.Runtime(messages)
+                for request, path in zip(requests, paths):
+                    engine = _engine(runtime, request, path, options, progress, messages)
+                    runners.append(EngineRunner(gpu, library, engine, profiles(model.max_tokens),
                                                 request.encoder.head_layers[-1]))
+                    _check_precision(runners[-1], request, progress)
+                    runners[-1].warm_up()
         except BaseException:
             _close(gpu, runners)
             raise
-        return cls(gpu, runtime, runners,
-                   f'{requests[0].device}, {library}, {requests[0].precision}')
+        at_hand = device if device.compute_capability else cuda.device()
+        return cls(gpu, runtime, runners, f'{at_hand}, {library}, {requests[0].precision}')
 
     @property
     def device(self) -> str:
@@ -110,19 +102,36 @@ class TensorRtBackend(Backend):
 
 def _requests(model: ReleasedModel, options: BackendOptions) -> list[EngineRequest]:
     from ..tensorrt.engines import EngineRequest
-    library, device = find_library(), cuda.device()
-    return [EngineRequest(model, encoder, library, device,
-                          options.precision_for(TensorRtBackend)) for encoder in model.encoders]
+    library = find_library()
+    device, precision = cuda.device_for(library), options.precision_for(TensorRtBackend)
+    return [EngineRequest(model, encoder, library, device, precision)
+            for encoder in model.encoders]
 
 
-def _check_precision(engine, request: EngineRequest, say: Callable[[str], None]) -> None:
+def _engine(runtime, request: EngineRequest, path: Path, options: BackendOptions,
+            say: Callable[[str], None], messages) -> Any:
+    from ..tensorrt.engines import engine_file
+    engine = runtime.deserialize_cuda_engine(path.read_bytes())
+    if engine is None:
+        # Whole by its hash, yet of no use to this library: build it once more, then give up.
+        say(f'{path} does not load ({messages.last or "no reason given"}) and is built again')
+        path = engine_file(request, encoders_folder=options.encoders_folder, rebuild=True,
+                           offline=options.offline, progress=say)
+        engine = runtime.deserialize_cuda_engine(path.read_bytes())
+    if engine is None:
+        raise BackendError(f'{request.library} does not load its own engine of '
+                           f'{request.encoder.name}: {messages.last or "no reason given"}')
+    return engine
+
+
+def _check_precision(runner: EngineRunner, request: EngineRequest,
+                     say: Callable[[str], None]) -> None:
     """Say what the engine really computes in; refuse one that lost what was asked for."""
     from ..tensorrt import precision
-    trt = request.library.module
-    inspector = engine.create_engine_inspector()
-    found = precision.of_engine(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+    found = precision.of_engine(runner.layers())
     precision.check_engine(found, request.precision)
-    say(f'{request.encoder.name} on the GPU: {precision.in_words(found)}')
+    say(f'{request.encoder.name} on the GPU: '
+        + (precision.in_words(found) or 'it does not tell its layers\' types'))
 
 
 def _close(gpu: cuda.Gpu, runners: list[EngineRunner]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from .library import Library
 from .profiles import Profile
 
 Progress = Callable[[str], None]
+
+BUILD_VERSION = 1
+"""Raised with every change of this file that changes an engine; part of the engines' key."""
 
 _EVERY_S = 5.0
 
@@ -68,8 +73,8 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
     started = time.monotonic()
     trt = library.module
     timing_cache = timing_cache if library.keeps_timings else None
-    messages = _messages(library)
-    builder = trt.Builder(messages)
+    messages = library.messages()
+    builder = _made(trt.Builder, messages)
     network = library.typed_network(builder)
     parser = trt.OnnxParser(network, messages)
     if not parser.parse(graph.read_bytes()):
@@ -78,6 +83,7 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
     precision.check_network(network, wanted)
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # so that it can be inspected
+    config.clear_flag(trt.BuilderFlag.TF32)  # float32 is to mean float32
     if workspace_bytes is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_bytes)
     for shape in shapes:
@@ -87,32 +93,20 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
         if config.add_optimization_profile(profile) < 0:
             raise BackendError(f'{library} refuses the shapes {shape.shapes}')
     if timing_cache is not None:
-        config.set_timing_cache(config.create_timing_cache(_read(timing_cache)), False)
+        _use_timings(config, timing_cache)
+    monitor = None
     if progress is not None and hasattr(trt, 'IProgressMonitor'):
-        config.progress_monitor = _monitor(library, graph.stem, progress)
+        monitor = config.progress_monitor = _monitor(library, graph.stem, progress)
     content = builder.build_serialized_network(network, config)
+    if monitor is not None and monitor.stopped_by is not None:
+        raise monitor.stopped_by
     if content is None:
         raise BackendError(f'{library} built no engine of {graph.name}: '
                            f'{messages.last or "it does not say why"}')
     if timing_cache is not None:
-        _write(timing_cache, bytes(config.get_timing_cache().serialize()))
+        _keep_timings(config, timing_cache)
     return Plan(bytes(content), precision.in_words(precision.of_network(network)),
                 time.monotonic() - started)
-
-
-def _messages(library: Library):
-    """A logger that keeps the last error; warnings are about the graph's internals."""
-    trt = library.module
-
-    class Messages(trt.ILogger):
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.last = ''
-
-        def log(self, severity, text: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.last = text
-    return Messages()
 
 
 def _monitor(library: Library, name: str, say: Progress):
@@ -122,6 +116,7 @@ def _monitor(library: Library, name: str, say: Progress):
     class Monitor(trt.IProgressMonitor):
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
+            self.stopped_by: BaseException | None = None
             self._steps: dict[str, int] = {}
             self._said = time.monotonic()
 
@@ -130,25 +125,46 @@ def _monitor(library: Library, name: str, say: Progress):
 
         def step_complete(self, phase_name, step) -> bool:
             now = time.monotonic()
-            if now - self._said >= _EVERY_S:
-                self._said = now
-                say(f'building {name}: {phase_name.lower()}, step {step + 1} of '
-                    f'{self._steps.get(phase_name, "?")}')
-            return True  # go on
+            try:
+                if now - self._said >= _EVERY_S:
+                    self._said = now
+                    say(f'building {name}: {phase_name.lower()}, step {step + 1} of '
+                        f'{self._steps.get(phase_name, "?")}')
+            except BaseException as error:  # Ctrl-C among them: TensorRT would swallow it
+                self.stopped_by = error
+            return self.stopped_by is None  # go on?
 
         def phase_finish(self, phase_name) -> None:
             self._steps.pop(phase_name, None)
     return Monitor()
 
 
-def _read(path: Path) -> bytes:
+def _made(kind, *arguments):
+    """A TensorRT object; where the driver does not suit it, there is a TypeError without a reason."""
     try:
-        return path.read_bytes()
+        return kind(*arguments)
+    except TypeError as error:
+        raise BackendError(f'TensorRT does not start here ({error}); driver and library may not '
+                           'suit each other') from error
+
+
+def _use_timings(config, path: Path) -> None:
+    """Earlier measurements, unless they are damaged or of another device: then none."""
+    try:
+        content = path.read_bytes()
     except OSError:
-        return b''
+        content = b''
+    cache = config.create_timing_cache(content) or config.create_timing_cache(b'')
+    if cache is not None and not config.set_timing_cache(cache, False):
+        config.set_timing_cache(config.create_timing_cache(b''), False)
 
 
-def _write(path: Path, content: bytes) -> None:
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    scratch.write_bytes(content)
-    os.replace(scratch, path)
+def _keep_timings(config, path: Path) -> None:
+    """For the next build; what goes wrong with it must not cost the engine that was built."""
+    cache = config.get_timing_cache()
+    if cache is None:
+        return
+    with suppress(OSError), tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f'.{path.name}.', delete=False) as scratch:
+        scratch.write(bytes(cache.serialize()))
+        os.replace(scratch.name, path)

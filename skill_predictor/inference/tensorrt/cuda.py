@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError
-from .device import Device
+from .device import ANY_DEVICE, Device
+from .library import Library
 
 _THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU meanwhile
 
@@ -39,8 +40,22 @@ def device(index: int = 0) -> Device:
     reason = missing()
     if reason is not None:
         raise BackendError(reason)
-    found = _driver().Device(index)
-    return Device(found.name(), '.'.join(map(str, found.compute_capability())))
+    driver = _driver()
+    found = driver.Device(index)
+    return Device(found.name(), '.'.join(map(str, found.compute_capability())),
+                  found.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT),
+                  found.total_memory() >> 20)
+
+
+def device_for(library: Library) -> Device:
+    """What a library builds engines for on this machine.
+
+    Raises
+    ------
+    BackendError
+        When it builds for the GPU at hand, and there is none.
+    """
+    return ANY_DEVICE if library.builds_without_gpu else device()
 
 
 def _driver():
@@ -72,13 +87,14 @@ class Gpu:
         """
         if self._context is None:
             raise BackendError('the GPU is closed')
-        self._context.push()
         try:
-            yield
+            self._context.push()
+            try:
+                yield
+            finally:
+                self._cuda.Context.pop()
         except self._cuda.Error as error:
             raise BackendError(f'the GPU failed: {error}') from error
-        finally:
-            self._cuda.Context.pop()
 
     def stream(self):
         """A new stream; its ``handle`` is the driver's."""
@@ -108,7 +124,10 @@ class Gpu:
         BackendError
             When something in it cannot be recorded.
         """
-        return self._graphs.record(stream, work)
+        try:
+            return self._graphs.record(stream, work)
+        except (self._cuda.Error, OSError, AttributeError) as error:  # also: a driver without them
+            raise BackendError(f'nothing was recorded: {error}') from error
 
     def close(self) -> None:
         """Let go of the context. May be called twice."""
@@ -154,15 +173,16 @@ class _DriverGraphs:
         executable = ctypes.c_void_p()
         _call(self._library, 'cuStreamBeginCapture_v2', handle, _THREAD_LOCAL)
         try:
-            work()
-        finally:
-            # Also after an error: a stream that stays in capture is of no use any more.
-            _call(self._library, 'cuStreamEndCapture', handle, ctypes.byref(graph))
-        try:
+            try:
+                work()
+            finally:
+                # Also after an error: a stream that stays in capture is of no use any more.
+                _call(self._library, 'cuStreamEndCapture', handle, ctypes.byref(graph))
             _call(self._library, 'cuGraphInstantiateWithFlags', ctypes.byref(executable), graph,
                   ctypes.c_ulonglong(0))
         finally:
-            _call(self._library, 'cuGraphDestroy', graph)
+            if graph.value:
+                _call(self._library, 'cuGraphDestroy', graph)
         return RecordedWork(self._library, executable)
 
 

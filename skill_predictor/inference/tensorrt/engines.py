@@ -9,11 +9,10 @@ from pathlib import Path
 from .. import artefacts, built_files, graph
 from ..built_files import Progress
 from ..choices import ENGINE_PRECISIONS
-from ..errors import BackendError
 from ..locations import cache_dir
 from ..store import EncoderConfig, ReleasedModel
-from .build import build_plan
-from .device import ANY_DEVICE, Device
+from .build import BUILD_VERSION, build_plan
+from .device import Device
 from .library import Library
 from .profiles import profiles
 
@@ -42,9 +41,6 @@ class EngineRequest:
         if self.precision not in ENGINE_PRECISIONS:
             raise ValueError(f'unknown precision {self.precision!r}; engines are built in '
                              f'{" or ".join(ENGINE_PRECISIONS)}')
-        if self.device == ANY_DEVICE and not self.library.builds_without_gpu:
-            raise BackendError(f'{self.library} builds engines for the GPU at hand only, and there '
-                               'is none (or pycuda is not installed)')
 
     @property
     def ingredients(self) -> dict:
@@ -52,7 +48,7 @@ class EngineRequest:
         return {'model_sha256': self.model.sha256, 'encoder': self.encoder.name,
                 'precision': self.precision, 'graph_version': graph.VERSION,
                 'library': self.library.name, 'version': self.library.version,
-                'device': asdict(self.device),
+                'device': asdict(self.device), 'build': BUILD_VERSION,
                 'profiles': [asdict(profile) for profile in profiles(self.model.max_tokens)]}
 
     @property

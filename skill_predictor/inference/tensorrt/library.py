@@ -52,6 +52,21 @@ class Library:
         return builder.create_network(0 if strongly is None else 1 << int(strongly))
 
 
+    def messages(self):
+        """A logger that keeps the last error as ``last``; warnings are about graphs' internals."""
+        logger = self.module.ILogger
+
+        class Messages(logger):
+            def __init__(self) -> None:
+                logger.__init__(self)
+                self.last = ''
+
+            def log(self, severity, text: str) -> None:
+                if severity in (logger.ERROR, logger.INTERNAL_ERROR):
+                    self.last = text
+        return Messages()
+
+
 def find_library(name: str = 'auto') -> Library:
     """Import TensorRT.
 

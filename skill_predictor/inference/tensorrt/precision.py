@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import BackendError
 
 _PRODUCTS = 'MATRIX_MULTIPLY'
+_UNKNOWN = 'N/A'
 
 
 def of_network(network) -> Counter[tuple[str, str]]:
@@ -39,6 +40,8 @@ def check_network(network, precision: str) -> None:
                            f'the first is {half[0].name!r}')
     if precision != 'fp16':
         return
+    if not any(_kind(layer) == _PRODUCTS for layer in half):
+        raise BackendError('half precision was lost: no matrix product is in it')
     for layer in _layers(network):
         kind, found = _kind(layer), _type(layer)
         belongs_to_a_layer = layer.name.rpartition('/')[2].startswith('layer.')
@@ -55,32 +58,35 @@ def of_engine(layers_json: str) -> Counter[str]:
     ----------
     layers_json
         What ``EngineInspector.get_engine_information`` gives in JSON, of an engine that was built
-        with detailed profiling verbosity.
+        with detailed profiling verbosity, and with a context whose shapes are set.
 
-    Raises
-    ------
-    BackendError
-        When nothing can be read from it.
+    Returns
+    -------
+    Counter
+        Empty when the engine tells nothing; some versions of TensorRT do not.
     """
     try:
         layers = json.loads(layers_json)['Layers']
         found = Counter(_format(output) for layer in layers if isinstance(layer, dict)
                         for output in layer.get('Outputs', ())[:1])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackendError(f'the engine does not tell its layers ({error!r})') from error
-    if not found:
-        raise BackendError('the engine does not tell its layers; it was built without details')
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Counter()
+    del found[_UNKNOWN]
     return found
 
 
 def check_engine(found: Counter[str], precision: str) -> None:
     """Refuse an engine without half precision where that was asked for, and the other way round.
 
+    One that tells nothing passes: its network was strongly typed.
+
     Raises
     ------
     BackendError
         When the engine has other types.
     """
+    if not found:
+        return
     half = sum(count for name, count in found.items() if name in ('Half', 'FP16'))
     if precision == 'fp16' and not half:
         raise BackendError(f'half precision was lost: the engine computes in {in_words(found)}')
@@ -108,7 +114,9 @@ def _type(layer) -> str:
 
 def _format(output: dict) -> str:
     """Type in an output's description: ``Half`` or ``Row major linear FP16 format``."""
-    text = output.get('Datatype') or output['Format/Datatype']
+    text = output.get('Datatype') or output.get('Format/Datatype') or _UNKNOWN
     words = text.split()
+    if words[0] == _UNKNOWN:
+        return _UNKNOWN
     return next((word for word in words if word in ('FP16', 'FP32', 'INT64', 'INT32', 'INT8',
                                                     'BF16', 'BOOL')), words[0])

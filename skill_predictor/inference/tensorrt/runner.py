@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import BackendError
 from ..tensor_names import ATTENTION_MASK, INPUT_IDS, PROBABILITIES
 from .cuda import Gpu, RecordedWork
+from .library import Library
 from .profiles import fitting, Profile
 
 TOKEN_STEP = 8
@@ -38,43 +40,84 @@ class EngineRunner:
     ----------
     gpu
         Whose context is current.
+    library
+        That the engine is of.
     engine
         A deserialised engine with the profiles below.
     profiles
         In the engine's order.
     width
         Probabilities per task.
+
+    Raises
+    ------
+    BackendError
+        When the GPU lacks memory, or the engine has other profiles or tensors.
     """
 
-    def __init__(self, gpu: Gpu, engine, profiles: Sequence[Profile], width: int) -> None:
+    def __init__(self, gpu: Gpu, library: Library, engine, profiles: Sequence[Profile],
+                 width: int) -> None:
         self._gpu = gpu
+        self._library = library
         self._engine = engine
         self._profiles = tuple(profiles)
         self._width = width
         tasks, tokens = self._profiles[-1].tasks[2], self._profiles[-1].tokens[2]
         self._most_tokens = tokens
         self._stream = gpu.stream()
-        self._host = {INPUT_IDS: gpu.host_array(tasks * tokens, np.int64),
-                      ATTENTION_MASK: gpu.host_array(tasks * tokens, np.int64),
-                      PROBABILITIES: gpu.host_array(tasks * width, np.float32)}
-        self._device = {name: gpu.memory(array.nbytes) for name, array in self._host.items()}
-        self._contexts = [self._context(index) for index in range(len(self._profiles))]
+        self._host: dict[str, np.ndarray] = {}
+        self._device: dict[str, Any] = {}
+        self._contexts: list[_Context] = []
         # A recorded graph keeps the state of its context, so each has one of its own.
         self._single: dict[tuple[int, int], _Context] = {}
-        self._may_record = True
+        # TensorRT for RTX replaces kernels while it runs; what is recorded early stays slow.
+        self._may_record = not library.builds_without_gpu
         self._tasks = 0
+        try:
+            for name, size, dtype in ((INPUT_IDS, tasks * tokens, np.int64),
+                                      (ATTENTION_MASK, tasks * tokens, np.int64),
+                                      (PROBABILITIES, tasks * width, np.float32)):
+                self._host[name] = gpu.host_array(size, dtype)
+                self._device[name] = gpu.memory(self._host[name].nbytes)
+            self._contexts += [self._context(index) for index in range(len(self._profiles))]
+        except BaseException:
+            self.close()
+            raise
 
     def _context(self, profile: int) -> _Context:
-        execution = self._engine.create_execution_context()
+        # Memory for this profile's shapes only: the default is that of the largest of all.
+        strategy = self._library.module.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE
+        execution = self._engine.create_execution_context(strategy)
         if execution is None:
             raise BackendError('TensorRT made no execution context; the GPU may lack memory')
-        if not execution.set_optimization_profile_async(profile, self._stream.handle):
+        try:
+            chosen = execution.set_optimization_profile_async(profile, self._stream.handle)
+        except RuntimeError as error:
+            raise BackendError(f'TensorRT refuses profile {profile}: {error}') from error
+        if not chosen:
             raise BackendError(f'TensorRT refuses profile {profile}')
         for name, memory in self._device.items():
             if not execution.set_tensor_address(name, int(memory)):
                 raise BackendError(f'the engine has no tensor {name!r}')
         self._stream.synchronize()
         return _Context(execution)
+
+    def layers(self) -> str:
+        """What the engine tells of its layers, as JSON; see :mod:`precision`."""
+        context, expected = self._contexts[0], self._profiles[0].shapes[1]
+        self._shape(context, expected)  # without shapes it tells no types
+        inspector = self._engine.create_engine_inspector()
+        inspector.execution_context = context.execution
+        return inspector.get_engine_information(
+            self._library.module.LayerInformationFormat.JSON)
+
+    def warm_up(self) -> None:
+        """Run every shape that robots ask for one by one, so that the first tasks need not wait."""
+        for tokens in range(TOKEN_STEP, min(RECORDED_TOKENS, self._most_tokens) + 1, TOKEN_STEP):
+            ids = np.zeros((RECORDED_TASKS, tokens), dtype=np.int64)
+            for _ in range(2):  # the first run prepares, the second is recorded
+                self.start(ids, np.ones_like(ids))
+                self.finish()
 
     def start(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> None:
         """Start a batch; :meth:`finish` gives its answer.
@@ -109,12 +152,17 @@ class EngineRunner:
             self._start(self._contexts[profile], shape)
 
     def _start(self, context: _Context, shape: tuple[int, int]) -> None:
-        if context.shape != shape:
-            for name in (INPUT_IDS, ATTENTION_MASK):
-                if not context.execution.set_input_shape(name, shape):
-                    raise BackendError(f'TensorRT refuses the shape {shape}')
-            context.shape = shape
+        self._shape(context, shape)
         self._enqueue(context, shape)
+
+    def _shape(self, context: _Context, shape: tuple[int, int]) -> None:
+        if context.shape == shape:
+            return
+        context.shape = None  # until both inputs have it
+        for name in (INPUT_IDS, ATTENTION_MASK):
+            if not context.execution.set_input_shape(name, shape):
+                raise BackendError(f'TensorRT refuses the shape {shape}')
+        context.shape = shape
 
     def _enqueue(self, context: _Context, shape: tuple[int, int]) -> None:
         tasks, tokens = shape
@@ -136,8 +184,9 @@ class EngineRunner:
             try:
                 context.recorded = self._gpu.record(
                     self._stream, lambda: self._enqueue(context, shape))
-            except (BackendError, OSError, AttributeError):
+            except BackendError:
                 self._may_record = False  # slower, not wrong
+                self._single.clear()
                 self._start(self._contexts[profile], shape)
                 return
         context.recorded.launch(self._stream)
@@ -155,13 +204,15 @@ class EngineRunner:
 
     def close(self) -> None:
         """Free everything, while the GPU is current. May be called twice."""
-        for context in self._single.values():
-            if context.recorded is not None:
-                context.recorded.close()
-        self._single.clear()
-        self._contexts.clear()
-        for memory in self._device.values():
-            memory.free()
+        recorded = [context.recorded for context in self._single.values() if context.recorded]
+        frees = [self._stream.synchronize, *(graph.close for graph in recorded),
+                 self._single.clear, self._contexts.clear,
+                 *(memory.free for memory in self._device.values())]
+        for free in frees:
+            try:
+                free()
+            except Exception:
+                pass  # after an error of the GPU nothing answers, and the driver frees it all
         self._device.clear()
         self._host.clear()
         self._engine = None

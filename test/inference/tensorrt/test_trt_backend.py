@@ -77,19 +77,22 @@ def test_nothing_is_allocated_on_the_way(backend, model, gpu):
 def test_single_tasks_are_recorded(backend, model, gpu):
     for seed in range(5):
         check(backend, model, 1, 20, seed)
-    # The first prepares, the second records and launches; two encoders.
-    assert gpu.launches == 4 * 2
+    # All of them: loading has prepared and recorded every short length, for two encoders.
+    assert gpu.launches == (8 + 5) * 2
     launches = gpu.launches
     check(backend, model, 2, 20)
     check(backend, model, 1, 100)
     assert gpu.launches == launches
 
 
-def test_without_recording_answers_are_the_same(backend, model, gpu):
+def test_without_recording_answers_are_the_same(gpu, model, built):
     gpu.records_not = True
+    opened = TensorRtBackend.load(model, BackendOptions(), lambda line: None)
     for seed in range(4):
-        check(backend, model, 1, 20, seed)
+        check(opened, model, 1, 20, seed)
     assert gpu.launches == 0
+    opened.close()
+    assert gpu.living == 0
 
 
 def test_used_and_closed_from_different_threads(backend, model, gpu):
@@ -113,7 +116,8 @@ def test_used_and_closed_from_different_threads(backend, model, gpu):
 
 
 def test_it_says_what_it_is(backend):
-    assert backend.device == 'Orin (fake), compute capability 8.7, TensorRT 10.7.0, fp16'
+    assert backend.device == (
+        'Orin (fake), 16 multiprocessors, compute capability 8.7, TensorRT 10.7.0, fp16')
     assert backend.trouble == ''
 
 
@@ -133,9 +137,11 @@ def test_an_engine_that_does_not_load_is_built_once_more(gpu, model, built):
     gpu.spoilt = {b'mpnet.fp16 1'}
     lines = []
     TensorRtBackend.load(model, BackendOptions(), lines.append).close()
-    assert len(built) == 4 and any('does not load and is built again' in line for line in lines)
+    assert len(built) == 3, 'the other engine stays'
+    assert any('does not load (magic tag does not match) and is built again' in line
+               for line in lines)
     gpu.spoilt = {f'{name}.fp16 {count}'.encode() for name in SALTS for count in range(9)}
-    with pytest.raises(BackendError, match='does not load its own engine of mpnet'):
+    with pytest.raises(BackendError, match='its own engine of mpnet: magic tag does not match'):
         TensorRtBackend.load(model, BackendOptions(), lambda line: None)
     assert gpu.living == 0
 
@@ -143,7 +149,9 @@ def test_an_engine_that_does_not_load_is_built_once_more(gpu, model, built):
 def test_auto_takes_the_gpu(gpu, model, built):
     lines = []
     opened = open_backend('auto', model, BackendOptions(), lines.append)
-    assert opened.name == 'tensorrt' and lines[-1].startswith('backend tensorrt: Orin (fake)')
+    assert opened.name == 'tensorrt'
+    assert any(line.startswith('backend tensorrt: Orin (fake)') for line in lines)
+    assert lines[-1].startswith('built minilm in int8'), 'the CPU is ready to take over'
     opened.close()
     opened = open_backend('auto', model, BackendOptions('int8'), lines.append)
     assert opened.name == 'onnxruntime' and 'not in int8' in lines[-1]

@@ -13,6 +13,11 @@ from skill_predictor.inference.tensorrt.library import Library
 from skill_predictor.inference.tensorrt.profiles import profiles
 
 
+LAYER = types.SimpleNamespace(
+    name='layer.0.qkv.product', type=types.SimpleNamespace(name='MATRIX_MULTIPLY'),
+    get_output_type=lambda index: types.SimpleNamespace(name='HALF'))
+
+
 class Recorder:
     """A TensorRT 10 that builds ``content`` and says ``error``."""
 
@@ -26,6 +31,7 @@ class Recorder:
         pass
 
     ProfilingVerbosity = types.SimpleNamespace(DETAILED='detailed')
+    BuilderFlag = types.SimpleNamespace(TF32='TF32')
     MemoryPoolType = types.SimpleNamespace(WORKSPACE='workspace')
 
     def __init__(self, content=b'engine', error=''):
@@ -41,11 +47,13 @@ class Recorder:
 
         def set_timing_cache(cache, ignore_mismatch):
             seen['timings read'] = cache
+            return cache != b'of another device'
 
         config = types.SimpleNamespace(
             set_memory_pool_limit=lambda pool, size: seen.update({pool: size}),
             add_optimization_profile=lambda profile: seen['profiles'].append(profile) or 0,
-            create_timing_cache=lambda content: content, set_timing_cache=set_timing_cache,
+            clear_flag=lambda flag: seen.update({f'without {flag}': True}),
+            create_timing_cache=lambda content: None if content == b'damaged' else content, set_timing_cache=set_timing_cache,
             get_timing_cache=lambda: types.SimpleNamespace(serialize=lambda: b'newer'))
 
         def build_serialized_network(network, config):
@@ -66,7 +74,8 @@ class Recorder:
             return types.SimpleNamespace(
                 shapes=shapes, set_shape=lambda name, *three: shapes.update({name: three}))
         return types.SimpleNamespace(
-            create_network=lambda flags: types.SimpleNamespace(num_layers=0),
+            create_network=lambda flags: types.SimpleNamespace(
+                num_layers=1, get_layer=lambda index: LAYER),
             create_builder_config=lambda: config,
             create_optimization_profile=create_optimization_profile,
             build_serialized_network=build_serialized_network)
@@ -89,7 +98,7 @@ def test_profiles_and_verbosity(build):
     first = trt.seen['profiles'][0].shapes
     assert first == dict.fromkeys(('input_ids', 'attention_mask'), ((1, 3), (1, 24), (1, 100)))
     assert len(trt.seen['profiles']) == 3 and trt.seen['verbosity'] == 'detailed'
-    assert 'workspace' not in trt.seen
+    assert 'workspace' not in trt.seen and trt.seen['without TF32']
 
 
 def test_measurements_are_kept_for_the_next_build(build, tmp_path):
@@ -100,10 +109,30 @@ def test_measurements_are_kept_for_the_next_build(build, tmp_path):
     trt = Recorder()
     build(trt, timing_cache=cache)
     assert trt.seen['timings read'] == b'newer'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['mpnet.fp16.onnx', 'timing.cache']
     cache.unlink()
     build(Recorder(), name='tensorrt_rtx', timing_cache=cache)
     assert not cache.exists()
-    assert not list(tmp_path.glob('*.partial'))
+
+
+@pytest.mark.parametrize('content', [b'damaged', b'of another device'])
+def test_measurements_that_are_of_no_use_cost_nothing(build, tmp_path, content):
+    cache = tmp_path / 'timing.cache'
+    cache.write_bytes(content)
+    trt = Recorder()
+    assert build(trt, timing_cache=cache).content == b'engine'
+    assert trt.seen['timings read'] == b'' and cache.read_bytes() == b'newer'
+
+
+def test_ctrl_c_stops_the_build(build, monkeypatch):
+    monkeypatch.setattr(build_module, '_EVERY_S', 0.0)
+
+    def interrupted(line):
+        raise KeyboardInterrupt
+    trt = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        build(trt, progress=interrupted)
+    assert trt.seen['goes on'] == [False] * 3
 
 
 def test_progress_is_told_now_and_then(build, monkeypatch):

@@ -16,7 +16,7 @@ from skill_predictor.inference import artefacts  # noqa: E402
 from skill_predictor.inference.errors import BackendError  # noqa: E402
 from skill_predictor.inference.graph import build_graph  # noqa: E402
 from skill_predictor.inference.store import read_model  # noqa: E402
-from skill_predictor.inference.tensorrt import engines  # noqa: E402
+from skill_predictor.inference.tensorrt import cuda, engines  # noqa: E402
 from skill_predictor.inference.tensorrt.build import build_plan  # noqa: E402
 from skill_predictor.inference.tensorrt.device import ANY_DEVICE, Device  # noqa: E402
 from skill_predictor.inference.tensorrt.engines import engine_file, EngineRequest  # noqa: E402
@@ -72,6 +72,7 @@ def test_everything_it_depends_on_is_in_the_key(tiny, request_of, library, monke
     found = {request_of(0).path, request_of(1).path, request_of(precision='fp32').path,
              request_of(device=Device('Orin', '8.7')).path,
              request_of(device=Device('Orin', '8.9')).path,
+             request_of(device=Device('Orin', '8.7', 8)).path,
              request_of(library=Library(library.module, library.name, '9.9')).path}
     tiny.edit_config(lambda config: config['thresholds'].update(hands=0.4))
     changed = read_model(tiny.folder)
@@ -80,7 +81,9 @@ def test_everything_it_depends_on_is_in_the_key(tiny, request_of, library, monke
     found.add(request_of().path)
     monkeypatch.setattr(engines, 'profiles', lambda tokens: profiles(tokens)[:1])
     found.add(request_of().path)
-    assert len(found) == 9
+    monkeypatch.setattr(engines, 'BUILD_VERSION', engines.BUILD_VERSION + 1)
+    found.add(request_of().path)
+    assert len(found) == 11
 
 
 def test_the_network_is_what_was_written(model, library, monkeypatch):
@@ -134,9 +137,11 @@ def test_what_cannot_be_parsed_is_said(tmp_path, library, tiny, model):
         build_plan(library, path, profiles(MAX_TOKENS), 'fp32')
 
 
-def test_a_library_that_needs_a_gpu_says_so(request_of):
-    with pytest.raises(BackendError, match='for the GPU at hand only'):
-        request_of(library=Library(None, 'tensorrt', '10.7.0'))
+def test_a_library_that_needs_a_gpu_says_so(request_of, library, monkeypatch):
+    monkeypatch.setattr(cuda, 'missing', lambda: 'pycuda does not load')
+    with pytest.raises(BackendError, match='pycuda does not load'):
+        cuda.device_for(Library(None, 'tensorrt', '10.7.0'))
+    assert cuda.device_for(library) == ANY_DEVICE
     with pytest.raises(ValueError, match='engines are built in fp16 or fp32'):
         request_of(precision='int8')
 
