@@ -50,6 +50,44 @@ class Log(TrainerCallback):
             writer.writerow(row)
 
 
+class Passes(TrainerCallback):
+    """Tells whoever counts passes which one it is, also in the middle of one after a stop.
+
+    Parameters
+    ----------
+    counting
+        Things with an ``epoch``.
+    """
+
+    def __init__(self, *counting) -> None:
+        self._counting = counting
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        for each in self._counting:
+            each.epoch = int((state.epoch or 0.0) + 1e-6)
+
+
+class SaveOften(TrainerCallback):
+    """A checkpoint every few minutes as well, so that a stop costs no more than that.
+
+    Parameters
+    ----------
+    seconds
+        Between two checkpoints.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if time.monotonic() - self._last >= self._seconds:
+            control.should_save = True
+
+    def on_save(self, args, state, control, **kwargs):
+        self._last = time.monotonic()
+
+
 class Lines(TrainerCallback):
     """Progress as lines, where there is no terminal for a bar."""
 

@@ -101,6 +101,9 @@ class Tasks(Dataset):
         Says how often texts are changed; ``None``: never.
     distractors
         Sentences that ask for nothing; at least one where the recipe uses them.
+    seed
+        Of the changes. They depend on it, on the pass and on the task alone, so they are the same in
+        a run that goes on after a stop.
 
     Raises
     ------
@@ -108,13 +111,18 @@ class Tasks(Dataset):
         When the predictor would refuse a text.
     """
 
+    epoch = 0
+    """Which pass it is; each changes the texts otherwise."""
+
     def __init__(self, texts: Sequence[str], targets: np.ndarray, tokenizer: TaskTokenizer,
-                 recipe: Recipe | None = None, distractors: Sequence[str] = ()) -> None:
+                 recipe: Recipe | None = None, distractors: Sequence[str] = (),
+                 seed: int = 0) -> None:
         self._texts = [clean_text(text) for text in texts]
         self._targets = np.asarray(targets, dtype=np.float32)
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._distractors = distractors
+        self._seed = seed
         self.rows = [tokenizer.tokenize(text) for text in self._texts]
 
     def __len__(self) -> int:
@@ -123,8 +131,7 @@ class Tasks(Dataset):
     def __getitem__(self, index: int) -> tuple[list[int], np.ndarray]:
         if self._recipe is None:
             return self.rows[index], self._targets[index]
-        # From torch's random numbers, which checkpoints keep.
-        rng = random.Random(int(torch.randint(2**31, (1,))))
+        rng = random.Random(f'{self._seed} {self.epoch} {index}')
         text, target = self._changed(index, rng)
         if text == self._texts[index]:
             return self.rows[index], target
@@ -181,26 +188,24 @@ class LengthBatches(Sampler):
         whose group a batch's end cuts. ``None``: groups do not matter.
     """
 
+    epoch = 0
+    """Which pass the next one is."""
+
     def __init__(self, lengths: Sequence[int], size: int, seed: int,
                  groups: Sequence[str] | None = None) -> None:
         self._lengths = lengths
         self._size = size
         self._seed = seed
-        self._epoch = 0
         units: dict[object, list[int]] = {}
         for index in range(len(lengths)):
             units.setdefault(groups[index] if groups and groups[index] else index, []).append(index)
         self._units = list(units.values())
 
-    def set_epoch(self, epoch: int) -> None:
-        """Which pass the next one is; the trainer calls this."""
-        self._epoch = epoch
-
     def __len__(self) -> int:
         return -(-len(self._lengths) // self._size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        rng = np.random.default_rng([self._seed, self._epoch])
+        rng = np.random.default_rng([self._seed, self.epoch])
         length = {index: max(self._lengths[other] for other in unit)
                   for unit in self._units for index in unit}
         order = [index for unit in rng.permutation(len(self._units))

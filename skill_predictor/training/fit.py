@@ -26,13 +26,16 @@ from ..evaluation.metrics import score
 from ..inference.known_encoders import KnownEncoder
 from ..inference.tokenizer import run_sorted, TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD, NUM_SKILLS
-from .callbacks import Lines, Log
+from .callbacks import Lines, Log, Passes, SaveOften
 from .encoders import embed
 from .examples import Collate, DISTRACTORS, Examples, LengthBatches, Tasks
 from .heads import fold_standardisation, Head, positive_weights
 from .network import SkillClassifier
 from .recipe import Recipe
 from .trainable import array_of, changes, layer_of, prepare
+
+SAVE_EVERY_S = 600.0
+"""Seconds between checkpoints within an epoch."""
 
 STANDARDISE_ON = 512
 """So many training tasks say how large the published encoder's states are."""
@@ -145,12 +148,12 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     network = SkillClassifier(encoder, recipe)
     sample = train.texts[:STANDARDISE_ON]
     network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
-    tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors)
+    tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors, seed)
     groups = train.groups if recipe.pairs_together else None
     log = Log(Path(folder) / 'log.csv') if folder is not None else None
     callbacks: list[TrainerCallback] = [Lines(known.name, say)] if say else []
     if log is not None:
-        callbacks.append(log)
+        callbacks += [log, SaveOften(SAVE_EVERY_S)]
     if validation is not None and recipe.patience:
         callbacks.append(EarlyStoppingCallback(recipe.patience))
     scratch = tempfile.TemporaryDirectory()  # the trainer wants a folder, whatever it is told
@@ -166,6 +169,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     trainer.recipe = recipe
     trainer.batches = LengthBatches([len(row) for row in tasks.rows], recipe.batch_size, seed,
                                     groups)
+    trainer.add_callback(Passes(tasks, trainer.batches))
     trainer.positive = torch.from_numpy(positive_weights(
         np.asarray(train.targets, dtype=np.float64), recipe.max_positive_weight))
     started = time.monotonic()

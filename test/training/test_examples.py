@@ -31,7 +31,7 @@ def test_order_depends_on_seed_and_epoch_alone():
     first = list(batches)
     torch.rand(3)
     assert list(batches) == first
-    batches.set_epoch(1)
+    batches.epoch = 1
     assert list(batches) != first
     assert list(LengthBatches(LENGTHS, 10, seed=1)) != first
 
@@ -68,9 +68,8 @@ def test_without_a_recipe_nothing_is_changed(tokenizer):
 def test_joined_tasks_need_what_either_needs(tokenizer):
     texts = ['go to the roof', 'dive under the dock', 'take the box']
     tasks = Tasks(texts, targets(0, 4, 5), tokenizer, Recipe(encoder='minilm', joined=1.0))
-    torch.manual_seed(0)
     seen = set()
-    for _ in range(60):
+    for tasks.epoch in range(60):
         row, target = tasks[0]
         assert set(tokenizer.tokenize(texts[0])) <= set(row)
         seen.add(tuple(np.flatnonzero(target)))
@@ -85,13 +84,17 @@ def test_a_text_that_grew_too_long_stays_as_it_was(tokenizer):
     np.testing.assert_array_equal(target, targets(0)[0])
 
 
-def test_changes_repeat_with_the_seed(tokenizer):
+def test_changes_depend_on_seed_pass_and_task_alone(tokenizer):
     recipe = Recipe(encoder='minilm', typos=0.5, no_punctuation=0.5, distractor=0.5)
-    tasks = Tasks(['go to the roof, take the box'], targets(0), tokenizer, recipe, ['put a lake.'])
     found = []
-    for _ in range(2):
-        torch.manual_seed(4)
-        found.append([tasks[0][0] for _ in range(20)])
+    for seed in (4, 4, 5):
+        tasks = Tasks(['go to the roof, take the box'], targets(0), tokenizer, recipe,
+                      ['put a lake.'], seed)
+        found.append([])
+        for tasks.epoch in range(20):
+            found[-1].append(tasks[0][0])
+            torch.rand(3)
+    assert found[0] != found[2]
     assert found[0] == found[1] and len(set(map(tuple, found[0]))) > 5
 
 

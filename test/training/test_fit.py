@@ -144,6 +144,34 @@ def test_a_stopped_training_goes_on_and_ends_the_same(tiny_encoder, vocabulary, 
                                atol=1e-5)
 
 
+def test_a_training_that_stops_within_an_epoch_goes_on_there(tiny_encoder, vocabulary, examples,
+                                                             tmp_path, monkeypatch):
+    """Also its texts are changed as if it had never stopped."""
+    recipe = Recipe(**{**FAST, 'dropout': 0.1}, epochs=4, typos=0.5)
+    whole = train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'whole')
+    per_epoch = -(-len(examples.texts) // recipe.batch_size)
+    stop_at = 2 * per_epoch + per_epoch // 2
+    steps = 0
+    original = fitting._SkillTrainer.training_step
+
+    def counted(self, *arguments, **options):
+        nonlocal steps
+        if steps == stop_at:
+            raise Stop
+        steps += 1
+        return original(self, *arguments, **options)
+    monkeypatch.setattr(fitting, 'SAVE_EVERY_S', 0.0)
+    monkeypatch.setattr(fitting._SkillTrainer, 'training_step', counted)
+    with pytest.raises(Stop):
+        train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'stopped')
+    steps = stop_at + 1
+    resumed = train(tiny_encoder, vocabulary, examples, recipe, examples,
+                    folder=tmp_path / 'stopped')
+    assert steps == 4 * per_epoch + 1, 'no step was made twice'
+    np.testing.assert_allclose(resumed.predict(examples.texts), whole.predict(examples.texts),
+                               atol=1e-5)
+
+
 def test_without_distractors_there_is_a_warning(tiny_encoder, vocabulary, examples):
     plain = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=1))
     with pytest.warns(UserWarning, match='has no distractors.txt'):
