@@ -45,6 +45,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--precision', choices=PRECISIONS, default='auto',
                         help='what the engine computes in; auto: int8 on the CPU, fp16 on a GPU '
                              '(default)')
+    add_weights_options(parser)
+
+
+def add_weights_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the published encoders come from."""
     parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
                         'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
     parser.add_argument('--offline', action='store_true', help='never download anything')

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from . import output, UsageError
+from . import add_weights_options, output, UsageError
 from .train import require_packages
 
 _EXAMPLES = """\
@@ -39,9 +39,7 @@ def add_parser(subparsers) -> None:
                         help='tasks of other writers that judge, at most (default: 3000)')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='N',
                         help='train each variant with these seeds (default: 0)')
-    parser.add_argument('--encoders', metavar='DIR', help='where the published encoders\' weights '
-                        'lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
-    parser.add_argument('--offline', action='store_true', help='never download anything')
+    add_weights_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

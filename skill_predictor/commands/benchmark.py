@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack, closing
 from typing import Any, TYPE_CHECKING
 
-from . import add_model_option, output, progress_lines
+from . import add_model_option, add_weights_options, output, progress_lines
 from ..inference.choices import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--threads', type=int, default=0, metavar='N',
                         help='CPU threads (default: one per core)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
-    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
-                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
-    parser.add_argument('--offline', action='store_true', help='never download anything')
+    add_weights_options(parser)
 
 
 def _engine(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from . import add_model_option, progress_lines
+from . import add_model_option, add_weights_options, progress_lines
 from ..inference.choices import ENGINE_PRECISIONS, TENSORRT_LIBRARIES
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def add_parser(subparsers) -> None:
                              'fp32 always (default: fp16)')
     parser.add_argument('--workspace', type=_megabytes, metavar='MB',
                         help='most scratch memory of the builder (default: as it sees fit)')
-    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
-                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
-    parser.add_argument('--offline', action='store_true', help='never download anything')
+    add_weights_options(parser)
     parser.add_argument('--rebuild', action='store_true', help='build even what is there')
     parser.add_argument('--dry-run', action='store_true', help='only say what would be built')
 

@@ -14,8 +14,8 @@ from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS
 from ..dataset.records import label_flags
 
 _EXAMPLES = """\
-The page needs no other file and no network. A FILE that ends in .md gets the figures alone. Tasks are predicted one by one by the code that serves
-the model.
+The page needs no other file and no network. A FILE that ends in .md gets the figures alone. Tasks
+are predicted one by one by the code that serves the model.
 
 examples:
   skill-predictor report data --output report.html

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import UsageError
+from . import add_weights_options, UsageError
 
 if TYPE_CHECKING:
     from ..training.recipe import Recipe
@@ -48,9 +48,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--name', help='name of the model (default: that of its folder)')
     parser.add_argument('--seed', type=int, default=0, metavar='N',
                         help='start of all random numbers (default: 0)')
-    parser.add_argument('--encoders', metavar='DIR', help='where the published encoders\' weights '
-                        'lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
-    parser.add_argument('--offline', action='store_true', help='never download anything')
+    add_weights_options(parser)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace a model that is already in the folder')
 

@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from . import add_model_option, output, progress_bar, progress_lines, UsageError
+from . import (add_model_option, add_weights_options, output, progress_bar, progress_lines,
+               UsageError)
 from ..dataset.records import label_flags, read_tasks
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def add_parser(subparsers) -> None:
                         help='by which exact match may be lower in int8 (default: 0.005)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
     add_model_option(parser)
-    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
-                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
-    parser.add_argument('--offline', action='store_true', help='never download anything')
+    add_weights_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...evaluation.bags.evaluation import in_words
+
 
 def table(result: dict[str, Any], found, verdict, shown: int) -> str:
     """Figures, the first changed decisions, and the gate's verdict, as lines."""
@@ -50,9 +52,9 @@ def _accuracy(name: str, part: dict[str, Any]) -> str:
 def _changes(name: str, changes: Sequence, shown: int) -> list[str]:
     lines = [''] if changes else []
     for change in changes[:shown]:
-        right = '' if change.label is None else f'; right: {_skills(change.label)}'
-        lines.append(f'  {change.text}\n    {name}: {_skills(change.before)}; now: '
-                     f'{_skills(change.now)}{right}')
+        right = '' if change.label is None else f'; right: {in_words(change.label)}'
+        lines.append(f'  {change.text}\n    {name}: {in_words(change.before)}; now: '
+                     f'{in_words(change.now)}{right}')
     if len(changes) > shown:
         lines.append(f'  ... and {len(changes) - shown:,} more (--json, --report)')
     return lines
@@ -87,7 +89,3 @@ def _verdict(verdict, shown: int) -> list[str]:
         more = len(verdict.worse) - shown
         lines.append(f'  worse: {names}' + (f' and {more:,} more' if more > 0 else ''))
     return lines
-
-
-def _skills(skills: Sequence[str]) -> str:
-    return ' + '.join(skills) or 'none'

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import progress_bar, progress_lines, UsageError
+from .. import add_weights_options, progress_bar, progress_lines, UsageError
 from ...dataset.records import read_tasks, RecordError, TaskRecord
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which encoder makes embeddings, and where its weights are."""
     parser.add_argument('--encoder', choices=('mpnet', 'minilm'), default='mpnet',
                         help='encoder of the embeddings (default: mpnet)')
-    parser.add_argument('--encoders', metavar='DIR', help='where the weights of the published '
-                        'encoders lie (default: $SKILL_PREDICTOR_ENCODERS, else the usual places)')
-    parser.add_argument('--offline', action='store_true', help='never download anything')
+    add_weights_options(parser)
 
 
 def positive(text: str) -> int:

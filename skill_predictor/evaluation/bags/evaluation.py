@@ -8,7 +8,7 @@ changed decisions only, and of those the first :data:`MOST_CHANGES`.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -222,6 +222,11 @@ def _note(changes: list[Change], found: Replayed, row: int, text: str, before: i
 def names(mask: int) -> tuple[str, ...]:
     """Skills of a decision's bits; empty also where there is no decision."""
     return tuple(skill for index, skill in enumerate(SKILLS) if mask >= 0 and mask >> index & 1)
+
+
+def in_words(skills: Sequence[str]) -> str:
+    """Skills as a person reads them."""
+    return ' + '.join(skills) or 'none'
 
 
 def _mask(required: Iterable[bool]) -> int:

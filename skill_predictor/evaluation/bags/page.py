@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..report import plots
-from .evaluation import Change, Replayed
+from .evaluation import Change, in_words, Replayed
 from .gate import Verdict
 
 _TEMPLATE = Path(__file__).parent / 'page.html'
@@ -117,10 +116,6 @@ def _plots(figures: dict[str, Any], found: Replayed) -> list[dict[str, str]]:
 
 
 def _row(change: Change) -> dict[str, str]:
-    return {'text': change.text, 'id': change.task_id, 'before': _skills(change.before),
-            'now': _skills(change.now),
-            'label': '' if change.label is None else _skills(change.label)}
-
-
-def _skills(skills: Sequence[str]) -> str:
-    return ' + '.join(skills) or 'none'
+    return {'text': change.text, 'id': change.task_id, 'before': in_words(change.before),
+            'now': in_words(change.now),
+            'label': '' if change.label is None else in_words(change.label)}
