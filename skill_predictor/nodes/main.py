@@ -38,7 +38,7 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     executor.add_node(node)
     ended = threading.Event()
     spinning = threading.Thread(
-        target=_spin, args=(executor, stop, ended), name='executor', daemon=True)
+        target=spin, args=(executor, stop, ended), name='executor', daemon=True)
     node.spinning_thread = spinning
     spinning.start()
     node.start()
@@ -63,8 +63,12 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     return 0
 
 
-def _spin(executor: SingleThreadedExecutor, stop: threading.Event, ended: threading.Event) -> None:
-    """Run callbacks until ``ended``: also while the node closes, since that needs the executor."""
+def spin(executor: SingleThreadedExecutor, stop: threading.Event, ended: threading.Event) -> None:
+    """Run callbacks until ``ended``; one that fails is logged, and the others go on.
+
+    The context's end sets ``stop``. A node that closes still needs its executor, so ``ended`` comes
+    after it.
+    """
     while not ended.is_set():
         try:
             executor.spin()

@@ -22,11 +22,12 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription  # no
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch.utilities import (  # noqa: E402
     normalize_to_list_of_substitutions, perform_substitutions)
+from launch_ros.actions import Node  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
 CONFIG = Path(get_package_share_directory('skill_predictor'), 'config')
 PARTS = ('predictor', 'allocator')
-FILES = (*PARTS, 'skill_predictor', 'managed_node')
+FILES = (*PARTS, 'skill_predictor', 'managed_node', 'evaluate_bag')
 START_TIMEOUT_S = 60.0
 
 pytestmark = pytest.mark.ros
@@ -57,6 +58,8 @@ def planned(file: str, **given: str) -> dict[str, dict]:
                     'overrides': json.loads(values['overrides']),
                     'namespace': context.launch_configurations['namespace']}
                 return
+        if isinstance(entity, Node):
+            return  # visited, it would start
         for child in entity.visit(context) or ():
             visit(child)
 
@@ -137,6 +140,22 @@ def test_a_missing_fleet_is_refused_with_those_there_are(file, named):
 def test_a_missing_parameter_file_is_refused_before_a_node_starts(part):
     with pytest.raises(RuntimeError, match='/nowhere.yaml'):
         planned('skill_predictor', **{f'{part}_params_file': '/nowhere.yaml'})
+
+
+def test_the_evaluation_takes_the_arguments_of_the_predictor(tmp_path):
+    assert set(arguments('predictor')) < set(arguments('evaluate_bag'))
+    optional = {name for name, argument in arguments('evaluate_bag').items()
+                if argument.default_value is not None}
+    assert set(arguments('evaluate_bag')) - optional == {'bag'}
+    nodes = planned('evaluate_bag', bag=str(tmp_path), namespace='fleet_a', model='123')
+    assert nodes['skill_predictor']['overrides'] == {'model': '123'}
+    assert nodes['skill_predictor']['namespace'] == 'fleet_a'
+    assert planned('evaluate_bag', bag=str(tmp_path), start_predictor='false') == {}
+
+
+def test_a_missing_bag_is_refused_before_a_node_starts():
+    with pytest.raises(RuntimeError, match='there is no bag at /nowhere'):
+        planned('evaluate_bag', bag='/nowhere')
 
 
 @pytest.mark.skipif(not shutil.which('ros2'), reason='ros2 is not on the PATH')

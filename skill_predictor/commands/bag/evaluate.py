@@ -14,10 +14,10 @@ from typing import Any, TYPE_CHECKING
 
 from .. import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                 UsageError)
-from ...dataset.records import read_tasks
 
 if TYPE_CHECKING:
     from ...evaluation.bags.evaluation import Replayed, Said
+    from ...evaluation.bags.reading import RecordedTask
     from ...inference.predictor import SkillPredictor
 
 _EXAMPLES = """\
@@ -77,12 +77,13 @@ def add_parser(actions) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate all bags together."""
+    from ...evaluation.bags.evaluation import read_labels
     from ...evaluation.bags.figures import figures, rows
     from ...evaluation.bags.gate import judge
     from ...evaluation.metrics import scikit_learn
     scikit_learn()
     baseline, fleets = _baseline(args), _fleets(args)
-    labels = _labels(args.labels)
+    labels = read_labels(args.labels) if args.labels is not None else {}
     troubles: list[str] = []
     with ExitStack() as stack:
         model = stack.enter_context(closing(load_predictor(args)))
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
     _write(args, result, found, verdict)
     if args.json != '-':
-        from .table import table
+        from ...evaluation.bags.table import table
         print(table(result, found, verdict, SHOWN_CHANGES))
     for trouble in troubles:
         print(f'trouble: {trouble}', file=sys.stderr)
@@ -122,15 +123,16 @@ def _replay(args: argparse.Namespace, model: SkillPredictor, other: SkillPredict
                 _asker(model), other=_asker(other) if other else None, labels=labels,
                 label_topic=args.label_topic, keep_tasks=args.fleet is not None, on_task=done)
         troubles += [f'{bag.path.name}: {trouble}' for bag in bags for trouble in bag.troubles]
+        troubles += found.troubles()
     return found
 
 
-def _asker(predictor: SkillPredictor) -> Callable[[str], Said]:
+def _asker(predictor: SkillPredictor) -> Callable[[RecordedTask], Said]:
     from ...evaluation.bags.evaluation import Said
 
-    def ask(text: str) -> Said:
+    def ask(task: RecordedTask) -> Said:
         started = time.perf_counter()
-        answer = predictor.predict([text])[0]
+        answer = predictor.predict([task.text])[0]
         return Said(answer.required, (time.perf_counter() - started) * 1e3, answer.error)
     return ask
 
@@ -140,16 +142,6 @@ def _second(args: argparse.Namespace, stack: ExitStack) -> SkillPredictor | None
         return None
     other = argparse.Namespace(**{**vars(args), 'model': args.against})
     return stack.enter_context(closing(load_predictor(other)))
-
-
-def _labels(path: str | None) -> dict[str, tuple[str, ...]]:
-    if path is None:
-        return {}
-    found = {}
-    for task in read_tasks(path, require_label=True):
-        found[task.text] = task.label
-        found[task.id] = task.label
-    return found
 
 
 def _fleets(args: argparse.Namespace) -> tuple[Any, Any] | None:

@@ -7,21 +7,29 @@ changed decisions only, and of those the first :data:`MOST_CHANGES`.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...dataset.records import read_tasks
 from ...taxonomy import NUM_SKILLS, SKILLS
+from .clock import ClockWatch
 from .reading import Event, RecordedTask, RecordedVector
 
 MOST_CHANGES = 1000
 """Most changed decisions that are kept in words."""
 
+MOST_EARLY = 10_000
+"""Most vectors that are kept because their task has not come yet."""
+
 _NONE = -1  # no decision: a mask of six bits is never below 0
 
-Predict = Callable[[str], 'Said']
+Predict = Callable[[RecordedTask], 'Said | None']
+"""What a model says; the task always has an id, which is ``text-<number>`` where none was recorded.
+``None``: it was not asked, and the task is left out."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,8 @@ class Replayed:
         Tasks with an id that had come before; only the first counts.
     unasked : int
         Recorded vectors to which no task was found.
+    clock_jumps : list of tuple of int and float
+        Where a clock was set while recording: time [ns], and by how much [s].
     changes, other_changes : list of Change
         Against the recording, and against the second model.
     tasks : list of RecordedTask
@@ -98,6 +108,7 @@ class Replayed:
     unreadable: int = 0
     duplicates: int = 0
     unasked: int = 0
+    clock_jumps: list[tuple[int, float]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     other_changes: list[Change] = field(default_factory=list)
     tasks: list[RecordedTask] = field(default_factory=list)
@@ -106,6 +117,13 @@ class Replayed:
         """Decisions as bool, shape (n, 6); a task without one is false in all."""
         bits = np.maximum(np.array(masks, dtype=np.int64), 0)[:, None] >> np.arange(NUM_SKILLS)
         return (bits & 1).astype(bool).reshape(-1, NUM_SKILLS)
+
+    def troubles(self) -> list[str]:
+        """What is wrong with the recording, beside what its reader found."""
+        if not self.clock_jumps:
+            return []
+        return [f'a clock was set {len(self.clock_jumps)} times while recording, first by '
+                f'{self.clock_jumps[0][1]:+,.1f} s; times and their order are not to be trusted']
 
     def known(self, masks: list[int]) -> np.ndarray:
         """Which tasks have such a decision, bool, shape (n,)."""
@@ -152,28 +170,34 @@ class _Replay:
         self._predict, self._other = predict, other
         self._labels, self._label_topic = labels, label_topic
         self._row_of: dict[str, int] = {}
+        self._seen = 0
         # Tasks without an id are found again by their text, in the order in which they came.
         self._nameless: defaultdict[tuple[bool, int], deque[int]] = defaultdict(deque)
+        # A clock that was set back while recording puts answers before their questions.
+        self._early: dict[tuple[bool, str], RecordedVector] = {}
+        self._watch = ClockWatch(self.found.clock_jumps)
 
     def task(self, task: RecordedTask) -> None:
         found = self.found
-        row = len(found.ids)
+        if task.task_id in self._row_of:
+            found.duplicates += 1
+            return
+        named, row = task.named(self._seen), len(found.ids)
+        self._seen += 1
+        said = self._predict(named)
+        if said is None:
+            return
         if task.task_id:
-            if task.task_id in self._row_of:
-                found.duplicates += 1
-                return
             self._row_of[task.task_id] = row
         else:
             for is_label in (False, True):
                 self._nameless[is_label, hash(task.text)].append(row)
-        name = task.task_id or f'text-{row + 1}'
-        said = self._predict(task.text)
         now = _NONE if said.error else _mask(said.required)
         found.unreadable += bool(said.error)
         label = self._labels.get(task.task_id, self._labels.get(task.text))
         if self._keep_tasks:
             found.tasks.append(task)
-        found.ids.append(name)
+        found.ids.append(named.task_id)
         found.times_ns.append(task.time_ns)
         found.now.append(now)
         found.recorded.append(_NONE)
@@ -181,18 +205,28 @@ class _Replay:
         found.milliseconds.append(float('nan') if said.error else said.milliseconds)
         found.recorded_milliseconds.append(float('nan'))
         if self._other is not None:
-            before = self._other(task.text)
-            mask = _NONE if before.error else _mask(before.required)
+            before = self._other(named)
+            mask = _NONE if before is None or before.error else _mask(before.required)
             found.other.append(mask)
             if mask != now:
                 _note(found.other_changes, found, row, task.text, mask)
+        for is_label in (False, True):
+            early = self._early.get((is_label, task.task_id))
+            if early is not None and early.text == task.text:
+                del self._early[is_label, task.task_id]
+                found.unasked -= not is_label
+                self.vector(early)
 
     def vector(self, vector: RecordedVector) -> None:
         is_label = bool(self._label_topic) and vector.topic == self._label_topic
         row = self._find(vector, is_label)
         if row is None:
             self.found.unasked += not is_label
+            if len(self._early) < MOST_EARLY:
+                self._early.setdefault((is_label, vector.task_id), vector)
             return
+        if not is_label:
+            self._watch.see(self.found.times_ns[row], vector)
         mask = _mask(vector.required)
         if is_label:
             self.found.labels[row] = mask
@@ -217,6 +251,21 @@ def _note(changes: list[Change], found: Replayed, row: int, text: str, before: i
         changes.append(Change(
             found.times_ns[row], found.ids[row], text, names(before), names(found.now[row]),
             None if label == _NONE else names(label)))
+
+
+def read_labels(path: str | os.PathLike) -> dict[str, tuple[str, ...]]:
+    """Required skills by task id and by text, from JSON Lines.
+
+    Raises
+    ------
+    RecordError
+        When the file is no labelled dataset.
+    """
+    found = {}
+    for task in read_tasks(path, require_label=True):
+        found[task.text] = task.label
+        found[task.id] = task.label
+    return found
 
 
 def names(mask: int) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ def figures(found: Replayed) -> dict[str, Any]:
     """
     return {'tasks': len(found.ids), 'unreadable': found.unreadable,
             'duplicates': found.duplicates, 'vectors_without_task': found.unasked,
+            'clock_jumps': len(found.clock_jumps),
             'accuracy': _accuracy(found, found.now),
             'recorded': _beside(found, found.recorded, len(found.changes)),
             'other': _beside(found, found.other, len(found.other_changes)) if found.other else None,

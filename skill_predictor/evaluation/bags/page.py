@@ -40,16 +40,35 @@ def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None
         title=f'{result["model"]}: {", ".join(result["bags"])}',
         about=[('model', result['model']), ('engine', result['engine']),
                *([('compared with', result['against'])] if result['against'] else [])],
-        troubles=result['troubles'], verdict=verdict, figures=_figures(figures),
+        troubles=result['troubles'], verdict=verdict,
+        figures=[*_live(result.get('live')), *_figures(figures)],
         plots=_plots(figures, found), fleet=_fleet(result.get('fleet')),
         changes=[{'name': name, 'rows': [_row(change) for change in changes]}
                  for name, changes in (('what was recorded', found.changes),
                                        (result['against'], found.other_changes)) if changes])
 
 
+def _live(live: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if not live:
+        return []
+    found = [('tasks played', f'{live["asked"]:,} in {live["seconds"]:.1f} s'),
+             ('answered once', f'{live["answered_once"]:,}'),
+             ('not answered', ', '.join([f'{live["unanswered"]:,}', *live['unanswered_ids']])),
+             ('answered more than once',
+              ', '.join([f'{live["answered_too_often"]:,}', *live['answered_too_often_ids']]))]
+    part = live['allocations']
+    if part:
+        found += [(f'allocated: {status.replace("_", " ")}', f'{count:,}')
+                  for status, count in sorted(part['outcomes'].items())]
+        if part['recorded_too']:
+            found.append(('the same robots as recorded',
+                          f'{part["same_robots"]:,} of {part["recorded_too"]:,}'))
+    return found
+
+
 def _figures(figures: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [(name, f'{figures[key]:,}') for key, name in (
-        ('tasks', 'tasks'), ('unreadable', 'tasks that the model cannot read'),
+        ('tasks', 'tasks'), ('unreadable', 'tasks without a vector'),
         ('duplicates', 'repeated ids, left out'),
         ('vectors_without_task', 'recorded vectors without a task'))]
     rows += _accuracy('now', figures['accuracy'])

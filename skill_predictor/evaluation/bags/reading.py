@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class RecordedTask:
     text: str
     message: Any = None
 
+    def named(self, number: int) -> RecordedTask:
+        """The same; if it has no id, with one made of how many tasks came before it."""
+        return self if self.task_id else replace(self, task_id=f'text-{number + 1}')
+
 
 @dataclass(frozen=True)
 class RecordedVector:
@@ -64,6 +68,8 @@ class RecordedVector:
     model_version : str
     latency_ms : float
         Waiting included.
+    stamp_ns : int
+        When it was made, nanoseconds of the node's clock; 0: it does not say.
     """
 
     time_ns: int
@@ -74,6 +80,7 @@ class RecordedVector:
     probabilities: tuple[float, ...]
     model_version: str
     latency_ms: float
+    stamp_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,12 @@ class Bag:
         """How many messages of those topics there should be."""
         return sum(connection.msgcount for connections in self._wanted
                    for connection in connections)
+
+    @property
+    def tasks(self) -> int:
+        """How many of them there should be of tasks; an id that repeats counts again."""
+        return sum(connection.msgcount for connections in self._wanted
+                   for connection in connections if connection.msgtype in (TASK, TEXT))
 
     def events(self) -> Iterator[Event]:
         """All events in the order of their recording; one message is held in memory at a time."""
@@ -314,7 +327,12 @@ def _vector(time_ns: int, topic: str, message: Any) -> RecordedVector:
         time_ns, topic, message.task_id, message.task.text,
         tuple(bool(message.required[index]) for index in order),
         tuple(float(message.probabilities[index]) for index in order), message.model_version,
-        float(message.latency_ms))
+        float(message.latency_ms), nanoseconds(message.header.stamp))
+
+
+def nanoseconds(stamp: Any) -> int:
+    """Of a Time or Duration message."""
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def _allocation(time_ns: int, topic: str, message: Any) -> RecordedAllocation:

@@ -23,7 +23,8 @@ def flags(*skills):
     return tuple(index in skills for index in range(6))
 
 
-def predict(text):
+def predict(task):
+    text = task.text
     if not text:
         return Said(flags(), 0.0, 'the text is empty')
     return Said(flags(*(place for word, place in WORDS.items() if word in text)), 4.0)
@@ -98,7 +99,7 @@ def test_without_labels_and_recording_nothing_is_claimed():
 
 def test_two_models():
     found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep')], predict,
-                   other=lambda text: Said(flags(1), 1.0), labels={'a': ('fly',), 'b': ('wheels',)})
+                   other=lambda task: Said(flags(1), 1.0), labels={'a': ('fly',), 'b': ('wheels',)})
     result = figures(found)['other']
     assert (result['changed'], result['accuracy']['exact_match']) == (1, 0.5)
     assert found.other_changes[0].label == ('fly',)
@@ -139,3 +140,47 @@ def test_the_gate_without_labels_counts_changed_decisions():
 def test_the_gate_needs_the_same_recordings():
     with pytest.raises(ValueError, match='made of other recordings'):
         judge([row('a', [])], [row('b', [])], 0.1)
+
+
+def test_a_task_that_was_not_asked_is_left_out():
+    found = replay([task(0, '', 'fly'), task(1, 'b', 'sweep'), task(2, '', 'fly'),
+                    vector(3, 'b', 'sweep', flags(1))],
+                   lambda task: predict(task) if task.text == 'fly' else None)
+    assert found.ids == ['text-1', 'text-3'] and found.unasked == 1
+
+
+def stamped(seconds, made, name):
+    return RecordedVector(int(seconds * SECOND), '/skill_vectors', name, 'fly', flags(0), (0.5,) * 6,
+                          'old+1', 10.0, int(made * SECOND))
+
+
+def test_answers_before_their_tasks_still_count():
+    """As they stand in a recording in which the clock was set back."""
+    found = replay([vector(0, 'a', 'fly', flags(1)), vector(0, 'other', 'fly', flags(0)),
+                    vector(1, 'a', 'fly', flags(0), topic='/right'), task(100, 'a', 'fly')], predict,
+                   label_topic='/right')
+    assert found.recorded == [2] and found.labels == [1] and found.unasked == 1
+    assert found.clock_jumps == [(0, -100.0)]
+    assert 'set 1 times while recording, first by -100.0 s' in found.troubles()[0]
+
+
+def test_an_old_answer_to_another_text_is_no_answer():
+    found = replay([vector(0, 'a', 'sweep', flags(1)), task(1, 'a', 'fly')], predict)
+    assert found.recorded == [-1] and found.unasked == 1 and found.clock_jumps == []
+
+
+def test_a_clock_that_jumps_is_noticed_by_the_stamps():
+    names = [f't{number}' for number in range(4)]
+    tasks = [task(number, name, 'fly') for number, name in enumerate(names)]
+    # From the third on the node's clock is a minute behind the recorder's.
+    made = (0.5, 1.5, -57.5, -56.5)
+    steady = replay([*tasks, *(stamped(n + 0.6, n + 0.5, name) for n, name in enumerate(names))],
+                    predict)
+    assert steady.clock_jumps == [] and steady.troubles() == []
+    jumped = replay([*tasks, *(stamped(n + 100, made[n] + 100, name)
+                               for n, name in enumerate(names))], predict)
+    (when, by), = jumped.clock_jumps
+    assert when == 102 * SECOND and by == pytest.approx(60.0)
+    simulated = replay([*tasks, *(stamped(n + 10**6, 50 * n + 1, name)
+                                  for n, name in enumerate(names))], predict)
+    assert simulated.clock_jumps == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...evaluation.bags.evaluation import in_words
+from .evaluation import in_words
 
 
 def table(result: dict[str, Any], found, verdict, shown: int) -> str:
@@ -13,9 +13,11 @@ def table(result: dict[str, Any], found, verdict, shown: int) -> str:
     figures = result['figures']
     lines = [f'{figures["tasks"]:,} tasks of {", ".join(result["bags"])}, {result["model"]}']
     lines += [f'  {figures[key]:,} {text}' for key, text in (
-        ('unreadable', 'cannot be read by the model'),
+        ('unreadable', 'have no vector'),
         ('duplicates', 'repeat an id, and are left out'),
         ('vectors_without_task', 'recorded vectors belong to no recorded task')) if figures[key]]
+    if result.get('live'):
+        lines += _live(result['live'])
     if figures['accuracy']:
         lines.append(_accuracy('exact match now', figures['accuracy']))
     for key, name in (('recorded', 'recorded'), ('other', result['against'])):
@@ -41,6 +43,27 @@ def table(result: dict[str, Any], found, verdict, shown: int) -> str:
     if verdict is not None:
         lines += ['', *_verdict(verdict, shown)]
     return '\n'.join(lines)
+
+
+def _live(live: dict[str, Any]) -> list[str]:
+    lines = [f'{live["answered_once"]:,} of {live["asked"]:,} played tasks were answered once, in '
+             f'{live["seconds"]:.1f} s']
+    for key, text in (('unanswered', 'were not answered'),
+                      ('answered_too_often', 'were answered more than once')):
+        if live[key]:
+            lines.append(f'  {live[key]:,} {text}: {", ".join(live[f"{key}_ids"][:10])}')
+    if live['unreadable']:
+        lines.append(f'  {live["unreadable"]:,} have no readable text')
+    part = live['allocations']
+    if part:
+        outcomes = ', '.join(f'{count:,} {status.replace("_", " ")}'
+                             for status, count in sorted(part['outcomes'].items()))
+        lines.append(f'allocations: {outcomes}; p50 {part["milliseconds"]["p50"]:.1f} ms after '
+                     'asking')
+        if part['recorded_too']:
+            lines.append(f'  the same robots as recorded: {part["same_robots"]:,} of '
+                         f'{part["recorded_too"]:,}')
+    return lines
 
 
 def _accuracy(name: str, part: dict[str, Any]) -> str:

@@ -1,0 +1,291 @@
+"""Plays the tasks of a recording into the running graph, and reports what the graph answers.
+
+Every task must get exactly one skill vector. The report is that of ``skill-predictor bag evaluate``, with
+the answers of the graph in place of those of a model at a desk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import String
+
+from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
+
+from ..allocation.tasks import Status
+from ..evaluation.bags.evaluation import read_labels, replay
+from ..evaluation.bags.figures import figures, rows
+from ..evaluation.bags.live import first_robots, LiveRun
+from ..evaluation.bags.page import page
+from ..evaluation.bags.reading import Bag, BagError, RecordedTask
+from ..evaluation.bags.table import table
+from ..taxonomy import SKILLS
+from . import qos
+from .main import spin
+from .managed_publishers import inactive_publishers
+from .parameters import ParameterError, Settings, topic_names
+from .recorded_tasks import each_once, recorded_task
+
+SHOWN_CHANGES = 20
+POLL_S = 0.01
+LATE_S = 1.0
+"""How long to listen after the last answer, for answers that should not come."""
+TELL_EVERY_S = 5.0
+
+
+class BagEvaluatorNode(Node):
+    """Publishes tasks; subscribes to skill_vectors and task_allocations.
+
+    Parameters (ROS)
+    ----------------
+    bag : str
+        The recording.
+    play : bool, default true
+        false: listen only, while ``ros2 bag play`` plays.
+    rate : float, default 1.0
+        0: as fast as answers come.
+    most_pending : int, default 32
+    longest_pause_s : float, default 600.0
+    timeout_s : float, default 30.0
+    labels, label_topic, text_topics, json, report
+        As the options of ``skill-predictor bag evaluate``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('bag_evaluator', automatically_declare_parameters_from_overrides=True)
+        self.settings = Settings(self)
+        self._declare()
+        for sentence in self.settings.unknown():
+            self.get_logger().warning(sentence)
+        if not self.settings['bag']:
+            raise ParameterError('say which recording: --ros-args -p bag:=PATH')
+        for name in ('json', 'report'):
+            folder = Path(self.settings[name]).parent
+            if self.settings[name] and not folder.is_dir():
+                raise ParameterError(f'parameter {name}: there is no folder {folder}')
+        self._labels = read_labels(self.settings['labels']) if self.settings['labels'] else {}
+        self._run = LiveRun(self.settings['timeout_s'])
+        # A run must not take the last one's answers for its own.
+        self._suffix = f'@{os.getpid()}-{int(time.time()) % 100_000}'
+        if self.settings['play']:
+            self._tasks = self.create_publisher(TaskDescription, 'tasks', qos.tasks(10_000))
+        else:
+            self._suffix = ''
+            # Before the vectors: of a burst of both, tasks are handled first.
+            self.create_subscription(TaskDescription, 'tasks', self._on_task, qos.tasks(10_000))
+            self.create_subscription(String, 'task_text', self._on_text, qos.tasks(10_000))
+        self.create_subscription(SkillVector, 'skill_vectors', self._on_vector, qos.results(10_000))
+        self.create_subscription(TaskAllocation, 'task_allocations', self._on_allocation,
+                                 qos.results(10_000))
+
+    def _declare(self) -> None:
+        declare = self.settings.declare
+        declare('bag', '', 'Recording: folder, .mcap, .db3 or .bag.', read_only=True)
+        declare('play', True, 'Publish its tasks; false: only listen while another plays them.',
+                read_only=True)
+        declare('rate', 1.0, 'Seconds of the recording per second; 0: as fast as answers come.',
+                between=(0.0, 10_000.0), read_only=True)
+        declare('most_pending', 32, 'Most tasks without an answer when rate is 0.',
+                between=(1, 100_000), read_only=True)
+        declare('longest_pause_s', 600.0, 'Longer pauses of the recording are shortened to this [s].',
+                between=(0.0, 1e9), read_only=True)
+        declare('timeout_s', 30.0, 'How long to wait for the graph, and for an answer [s].',
+                between=(0.1, 3600.0), read_only=True)
+        declare('labels', '', 'JSON Lines with what is right: id or text, and label.', read_only=True)
+        declare('label_topic', '/task_labels', 'Topic of the recording with what is right.',
+                read_only=True)
+        declare('text_topics', [''], 'std_msgs/String topics of the recording that carry tasks; '
+                'empty: those called task_text.', read_only=True)
+        declare('json', '', 'File for all figures.', read_only=True)
+        declare('report', '', 'File for an HTML page with plots.', read_only=True)
+
+    # What comes from the graph ------------------------------------------------------------------
+
+    def _on_task(self, task: TaskDescription) -> None:
+        self._run.ask(task.task_id, task.text, time.monotonic())
+
+    def _on_text(self, message: String) -> None:
+        self._run.ask('', message.data, time.monotonic())
+
+    def _on_vector(self, vector: SkillVector) -> None:
+        if vector.task_id.endswith(self._suffix):
+            place = {name: index for index, name in enumerate(vector.skills)}
+            self._run.answer(
+                vector.task_id.removesuffix(self._suffix), vector.task.text,
+                [vector.required[place[skill]] for skill in SKILLS], vector.latency_ms,
+                time.monotonic(), vector.model_version)
+
+    def _on_allocation(self, allocation: TaskAllocation) -> None:
+        if allocation.task_id.endswith(self._suffix):
+            self._run.allocate(
+                allocation.task_id.removesuffix(self._suffix), Status(allocation.status).name.lower(),
+                allocation.robot_ids, time.monotonic())
+
+    # The run ------------------------------------------------------------------------------------
+
+    def evaluate(self, stop: threading.Event) -> int:
+        """Play or listen, then report; returns the exit code. ``stop`` ends the playing early.
+
+        Raises
+        ------
+        BagError
+            When nothing of the recording can be played, or nobody listens.
+        """
+        started = time.monotonic()
+        with self._bag() as bag:
+            self.get_logger().info(f'{bag.tasks:,} tasks in {bag.path.name}')
+            if self.settings['play']:
+                self._play(bag, stop)
+            else:
+                self._listen(bag, stop)
+        self._wait_for_answers(stop)
+        return self._report(time.monotonic() - started)
+
+    def _bag(self) -> Bag:
+        return Bag(self.settings['bag'], topic_names(self.settings['text_topics']) or None)
+
+    def _play(self, bag: Bag, stop: threading.Event) -> None:
+        self._wait_for_graph(stop)
+        told = time.monotonic()
+        for task in self._paced(each_once(bag.events()), stop):
+            message = recorded_task(task, self.get_clock().now())
+            message.task_id += self._suffix
+            self._run.ask(task.task_id, task.text, time.monotonic())
+            self._tasks.publish(message)
+            if time.monotonic() - told > TELL_EVERY_S:
+                told = time.monotonic()
+                self.get_logger().info(f'{self._run.asked:,} of {bag.tasks:,} tasks played, '
+                                       f'{self._run.pending(told):,} wait for an answer')
+
+    def _wait_for_graph(self, stop: threading.Event) -> None:
+        """Until somebody takes tasks, somebody active makes vectors, and time runs."""
+        deadline = time.monotonic() + self.settings['timeout_s']
+        while not stop.is_set():
+            lacks = [what for what, there in (
+                ('nobody subscribes to tasks', self._tasks.get_subscription_count()),
+                ('nobody publishes skill_vectors', self.count_publishers('skill_vectors')),
+                ('no time comes on /clock (use_sim_time)', self.get_clock().now().nanoseconds))
+                if not there]
+            lacks += [f'{name} is not active' for name in ([] if lacks else inactive_publishers(
+                self, 'skill_vectors'))]
+            if not lacks:
+                return
+            if time.monotonic() > deadline:
+                raise BagError(f'{", ".join(lacks)} in namespace {self.get_namespace()}; '
+                               'is the predictor running, and in this namespace?')
+            stop.wait(0.05)
+
+    def _paced(self, tasks: Iterator[RecordedTask], stop: threading.Event
+               ) -> Iterator[RecordedTask]:
+        """Each task when its time has come, or when few enough wait for their answer."""
+        rate, most = self.settings['rate'], self.settings['most_pending']
+        longest = int(self.settings['longest_pause_s'] * 1e9)
+        clock = self.get_clock()
+        due, before = clock.now(), None
+        for task in tasks:
+            if rate:
+                pause = 0 if before is None else min(max(0, task.time_ns - before), longest)
+                due, before = due + Duration(nanoseconds=int(pause / rate)), task.time_ns
+                while (left := (due - clock.now()).nanoseconds / 1e9) > 0 and not stop.is_set():
+                    # Simulated time may stand still, or run.
+                    stop.wait(POLL_S if self.get_parameter('use_sim_time').value
+                              else min(left, 1.0))
+            else:
+                while self._run.pending(time.monotonic()) >= most and not stop.is_set():
+                    stop.wait(0.001)
+            if stop.is_set():
+                return
+            yield task
+
+    def _listen(self, bag: Bag, stop: threading.Event) -> None:
+        """Until all tasks of the recording were heard, or nothing more comes."""
+        self.get_logger().info('listening; play tasks only, not what was answered: '
+                               'ros2 bag play BAG --topics /tasks /task_text')
+        heard, silent_since = 0, time.monotonic()
+        while self._run.asked < bag.tasks and not stop.wait(POLL_S):
+            if heard != self._run.asked:
+                heard, silent_since = self._run.asked, time.monotonic()
+            longest = max(self.settings['timeout_s'], self.settings['longest_pause_s'] if heard
+                          else 0.0)
+            if time.monotonic() - silent_since > longest:
+                self.get_logger().warning(
+                    f'heard {heard:,} of {bag.tasks:,} tasks, then nothing for {longest:.0f} s')
+                return
+
+    def _wait_for_answers(self, stop: threading.Event) -> None:
+        while self._run.pending(time.monotonic()) and not stop.wait(POLL_S):
+            pass
+        stop.wait(LATE_S)
+
+    def _report(self, seconds: float) -> int:
+        recorded: dict[str, tuple[str, ...]] = {}
+        with self._bag() as bag:
+            found = replay(first_robots(bag.events(), recorded), self._run.said,
+                           labels=self._labels, label_topic=self.settings['label_topic'])
+            troubles = [*bag.troubles, *found.troubles()]
+        live = {**self._run.facts(recorded), 'seconds': seconds, 'rate': self.settings['rate']}
+        if not live['asked']:
+            raise BagError('no task was played')
+        result: dict[str, Any] = {
+            'model': self._run.model_version or 'no vector came', 'engine': 'the running graph',
+            'against': None, 'bags': [bag.path.name], 'troubles': troubles,
+            'figures': figures(found), 'rows': rows(found), 'fleet': None, 'live': live}
+        if self.settings['json']:
+            Path(self.settings['json']).write_text(json.dumps(result) + '\n', encoding='utf-8')
+        if self.settings['report']:
+            Path(self.settings['report']).write_text(page(result, found), encoding='utf-8')
+        print(table(result, found, None, SHOWN_CHANGES), flush=True)
+        for trouble in troubles:
+            self.get_logger().warning(f'trouble: {trouble}')
+        if live['unanswered'] or live['answered_too_often']:
+            return 1
+        return 3 if troubles else 0
+
+
+def main() -> None:
+    """Run ``bag_evaluator_node``."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: stop.set())
+    sys.exit(_run(stop))
+
+
+def _run(stop: threading.Event) -> int:
+    logger = get_logger('bag_evaluator')
+    executor, ended = None, threading.Event()
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        node = BagEvaluatorNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        spinning = threading.Thread(target=spin, args=(executor, stop, ended), name='executor',
+                                    daemon=True)
+        spinning.start()
+        return node.evaluate(stop)
+    except (BagError, ParameterError, ImportError, OSError, ValueError) as error:
+        logger.fatal(str(error) or type(error).__name__)
+        return 1
+    finally:
+        ended.set()
+        if executor is not None:
+            executor.shutdown()
+            spinning.join()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    main()

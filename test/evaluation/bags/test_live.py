@@ -1,0 +1,87 @@
+"""Tasks and answers of a running graph find each other; every kind of trouble is counted."""
+
+from __future__ import annotations
+
+import json
+
+from skill_predictor.evaluation.bags.live import first_robots, LiveRun
+from skill_predictor.evaluation.bags.reading import RecordedAllocation, RecordedTask
+
+FLY = (True,) + (False,) * 5
+
+
+def recorded(name, text='fly'):
+    return RecordedTask(0, '/tasks', name, text)
+
+
+def test_every_task_answered_once():
+    run = LiveRun(10.0)
+    run.ask('a', 'fly', 1.0)
+    run.ask('b', 'sweep', 2.0)
+    assert run.pending(2.0) == 2
+    run.answer('b', 'sweep', FLY, 5.0, 2.5, 'model+1')
+    run.answer('a', 'fly', FLY, 5.0, 3.0)
+    assert run.pending(3.0) == 0 and run.model_version == 'model+1'
+    said = run.said(recorded('b'))
+    assert said.required == FLY and said.milliseconds == 500.0 and not said.error
+    facts = run.facts()
+    assert (facts['asked'], facts['answered_once']) == (2, 2)
+    assert facts['unanswered'] == facts['answered_too_often'] == facts['of_others'] == 0
+    assert facts['allocations'] is None
+
+
+def test_troubles_are_named():
+    run = LiveRun(10.0)
+    for name, text in (('silent', 'fly'), ('twice', 'fly'), ('empty', '')):
+        run.ask(name, text, 0.0)
+    for at in (1.0, 2.0):
+        run.answer('twice', 'fly', FLY, 5.0, at)
+    run.answer('foreign', 'fly', FLY, 5.0, 3.0)
+    assert run.pending(5.0) == 1, 'the task without words is not waited for'
+    assert run.pending(10.5) == 0, 'nor one that waits too long'
+    facts = run.facts()
+    assert facts['unanswered_ids'] == ['silent'] and facts['answered_too_often_ids'] == ['twice']
+    assert facts['unreadable'] == 1 and facts['of_others'] == 1 and facts['answered_once'] == 0
+    assert run.said(recorded('silent')).error == 'no vector came'
+    assert run.said(recorded('never')) is None
+    assert run.said(recorded('twice')).milliseconds == 1000.0, 'the first answer counts'
+
+
+def test_texts_without_an_id_take_their_answers_in_turn():
+    run = LiveRun(10.0)
+    run.ask('', 'fly', 0.0)
+    run.ask('', 'fly', 1.0)
+    run.answer('task-1', 'fly', FLY, 5.0, 2.0)
+    run.answer('task-2', 'fly', (False,) * 6, 5.0, 4.0)
+    run.answer('task-3', 'fly', FLY, 5.0, 5.0)
+    said = [run.said(recorded(f'text-{number}')) for number in (1, 2, 3)]
+    assert [(one.required[0], one.milliseconds) for one in said[:2]] == [(True, 2000.0),
+                                                                         (False, 3000.0)]
+    assert said[2] is None
+    facts = run.facts()
+    assert (facts['asked'], facts['answered_once'], facts['of_others']) == (2, 2, 1)
+
+
+def test_an_answer_before_its_task_is_kept():
+    run = LiveRun(10.0)
+    run.answer('a', 'fly', FLY, 7.0, 1.0)
+    run.ask('a', 'fly', 1.1)
+    assert run.pending(1.1) == 0 and run.said(recorded('a')).milliseconds == 7.0
+
+
+def test_allocations_beside_recorded_ones():
+    run = LiveRun(10.0)
+    for name in 'abc':
+        run.ask(name, 'fly', 0.0)
+    run.allocate('a', 'waiting', [], 1.0)
+    run.allocate('a', 'team', ['r2', 'r1'], 2.0)
+    run.allocate('b', 'assigned', ['r3'], 4.0)
+    before: dict[str, tuple[str, ...]] = {}
+    events = [RecordedAllocation(0, '/task_allocations', name, 1, robots) for name, robots in (
+        ('a', ()), ('a', ('r1', 'r2')), ('a', ('r9',)), ('b', ('r1',)))]
+    assert list(first_robots(events, before)) == events
+    found = run.facts(before)['allocations']
+    assert found['outcomes'] == {'team': 1, 'assigned': 1} and found['tasks'] == 2
+    assert found['milliseconds']['mean'] == 2500.0
+    assert (found['recorded_too'], found['same_robots']) == (2, 1)
+    json.dumps(run.facts(before))
