@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,11 @@ from .built_files import Progress
 from .choices import GRAPHS
 from .errors import ModelError
 from .locations import cache_dir
+from .smoothing import RANGE
 from .store import EncoderConfig, ReleasedModel
+
+OWN_TENSORS = ('head.', 'pool.', RANGE)
+"""Beginnings of the names of tensors that the published encoder does not have."""
 
 
 def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'int8', *,
@@ -30,8 +35,9 @@ def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'in
     model, encoder
         A released model and one of its encoders.
     precision
-        ``int8``: dynamic quantisation of the matrix products, weights per channel, but for those
-        that do not bear it (:func:`graph.delicate_products`); ``fp32``; ``fp16``: mixed precision
+        ``int8``: dynamic quantisation of the matrix products, weights per channel, smoothed where
+        the model brings what that needs, but for those that do not bear it
+        (:func:`graph.delicate_products`); ``fp32``; ``fp16``: mixed precision
         for a GPU, see :func:`graph.build_graph`.
     encoders_folder
         Where the base weights are looked for, see :func:`base_weights.resolve`.
@@ -73,15 +79,36 @@ def encoder_weights(model: ReleasedModel, encoder: EncoderConfig,
     """
     from safetensors.numpy import load_file
     path = base_weights.resolve(encoder.base, encoders_folder, offline=offline, progress=progress)
-    weights = {name: np.asarray(tensor) for name, tensor in load_file(str(path)).items()}
-    for name, tensor in model.tuned_weights(encoder).items():
-        if name.startswith(('head.', 'pool.')):
+    return with_changes(load_file(str(path)), model.tuned_weights(encoder),
+                        f'{encoder.tuned_file} for {encoder.base.repository}')
+
+
+def with_changes(published: Mapping[str, np.ndarray], tuned: Mapping[str, np.ndarray],
+                 source: str) -> dict[str, np.ndarray]:
+    """Published weights with what training added to them.
+
+    Parameters
+    ----------
+    published
+        Tensors by name.
+    tuned
+        Differences by the same names, and tensors of :data:`OWN_TENSORS`.
+    source
+        Where they come from, for the error.
+
+    Raises
+    ------
+    ModelError
+        When a trained tensor is not of the published encoder.
+    """
+    weights = {name: np.asarray(tensor) for name, tensor in published.items()}
+    for name, tensor in tuned.items():
+        if name.startswith(OWN_TENSORS):
             weights[name] = tensor
         elif name in weights and weights[name].shape == tensor.shape:
             weights[name] = weights[name].astype(np.float32) + tensor
         else:
-            raise ModelError(f'{encoder.tuned_file}: {name} {tensor.shape} does not fit the '
-                             f'encoder {encoder.base.repository}')
+            raise ModelError(f'{source}: {name} {tensor.shape} does not fit the encoder')
     return weights
 
 
@@ -91,7 +118,8 @@ def _build(model: ReleasedModel, encoder: EncoderConfig, precision: str, path: P
     started = time.monotonic()
     weights = encoder_weights(model, encoder, encoders_folder, offline=offline, progress=say)
     say(f'building {encoder.name} in {precision}')
-    proto = graph.build_graph(encoder, weights, model.max_tokens, half=precision == 'fp16')
+    proto = graph.build_graph(encoder, weights, model.max_tokens, half=precision == 'fp16',
+                              smooth=precision == 'int8')
     if precision == 'int8':
         plain = path.with_name('fp32.onnx')
         onnx.save(proto, plain)

@@ -20,6 +20,7 @@ from onnx import TensorProto
 
 from .errors import ModelError
 from .graph_builder import GraphBuilder
+from .smoothing import EXPONENTS, kind_of
 from .store import ATTENTION, EncoderConfig
 from .tensor_names import ATTENTION_MASK, EMBEDDING, INPUT_IDS, PROBABILITIES
 
@@ -39,7 +40,7 @@ _MPNET_FIRST_POSITION = 2
 
 
 def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
-                max_tokens: int, *, half: bool = False) -> onnx.ModelProto:
+                max_tokens: int, *, half: bool = False, smooth: bool = False) -> onnx.ModelProto:
     """Graph from token ids to skill probabilities, in float32 or in mixed precision.
 
     Inputs ``input_ids`` and ``attention_mask``, int64, shape (batch, tokens); output
@@ -59,6 +60,9 @@ def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
         Matrix products of the transformer layers and the embedding tables in float16; sums of the
         residual stream, layer norms, softmax, pooling and head stay in float32, where float16 would
         lose digits (Micikevicius et al. 2018).
+    smooth
+        Make the inputs of matrix products even, for int8, where the weights bring their ranges; see
+        :mod:`skill_predictor.inference.smoothing`.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def build_graph(encoder: EncoderConfig, weights: Mapping[str, np.ndarray],
         When a tensor is missing or has another shape than the architecture asks for, when the
         architecture is unknown, or when a weight is too large for float16.
     """
-    builder = GraphBuilder(encoder, weights, half)
+    builder = GraphBuilder(encoder, weights, half, smooth)
     hidden = _hidden(builder, max_tokens)
     if encoder.pooling == ATTENTION:
         logits = _own(builder, _head(builder, _attention_pool(builder, hidden),
@@ -106,14 +110,23 @@ def _hidden(b: GraphBuilder, max_tokens: int) -> str:
 def delicate_products(path: Path) -> list[str]:
     """Names of the matrix products of a graph that lose too much in dynamic int8.
 
-    These are the second products of the feed-forward blocks, and the pooling's and the head's. The
-    inputs of the former (GELU's outputs) have a few values far above the rest, and dynamic
-    quantisation has one scale for the whole batch: of 1,500 tasks that a model did not know, 271 then
-    got another decision than in float32; with these products in float32, 105.
+    These are the pooling's and the head's, and the second products of the feed-forward blocks where
+    they are not smoothed. Their inputs (GELU's outputs) have a few values far above the rest, and
+    dynamic quantisation has one scale for the whole batch: of 1,500 tasks that a model did not know,
+    271 then got another decision than in float32; with these products in float32, 105.
     """
     nodes = onnx.load(str(path), load_external_data=False).graph.node
     return [node.name for node in nodes if node.op_type == 'MatMul'
-            and (node.name.endswith('.down.product') or node.name.startswith(('head.', 'pool.')))]
+            and (node.name.startswith(('head.', 'pool.')) or node.name.endswith('.down.product')
+                 and not node.input[0].endswith('.smoothed'))]
+
+
+def smoothable_products(proto: onnx.ModelProto) -> dict[str, str]:
+    """Inputs of a graph's matrix products that can be smoothed, by the product's name."""
+    products = {node.name.removesuffix('.product'): node.input[0] for node in proto.graph.node
+                if node.op_type == 'MatMul' and node.name.endswith('.product')}
+    return {name: source for name, source in products.items()
+            if name.startswith('layer.') and kind_of(name) in EXPONENTS}
 
 
 def _bert(b: GraphBuilder, max_tokens: int) -> str:

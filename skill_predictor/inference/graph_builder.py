@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from . import smoothing
 from .errors import ModelError
 from .tensor_names import ATTENTION_MASK, INPUT_IDS
 
@@ -29,15 +30,17 @@ class GraphBuilder:
         Architecture that the weights must fit.
     weights
         Tensors by the names of the published encoder.
-    half
-        Whether the layers are in float16; see :func:`skill_predictor.inference.graph.build_graph`.
+    half, smooth
+        Whether the layers are in float16, and whether products are made fit for int8; see
+        :func:`skill_predictor.inference.graph.build_graph`.
     """
 
-    def __init__(self, encoder: EncoderConfig | KnownEncoder,
-                 weights: Mapping[str, np.ndarray], half: bool = False) -> None:
+    def __init__(self, encoder: EncoderConfig | KnownEncoder, weights: Mapping[str, np.ndarray],
+                 half: bool = False, smooth: bool = False) -> None:
         self.encoder = encoder
         self.arch = encoder.architecture
         self.half = half
+        self._smooth = smooth
         self._weights = weights
         self._casts: dict[tuple[str, int], str] = {}
         self._nodes: list[onnx.NodeProto] = []
@@ -114,9 +117,17 @@ class GraphBuilder:
     def linear(self, x: str, weight: np.ndarray, bias: np.ndarray, name: str,
                half: bool = False) -> str:
         """``x @ weight.T + bias`` with PyTorch's (out, in) weight, stored as (in, out)."""
+        if self._smooth and smoothing.RANGE + name in self._weights:
+            x, weight = self._smoothed(x, weight, name)
         constant = self.half_constant if half else self.constant
         product = self.op('MatMul', [x, constant(f'{name}.weight', weight.T)], f'{name}.product')
         return self.op('Add', [product, constant(f'{name}.bias', bias)], name)
+
+    def _smoothed(self, x: str, weight: np.ndarray, name: str) -> tuple[str, np.ndarray]:
+        ranges = self.weight(smoothing.RANGE + name, weight.shape[1:])
+        factors = smoothing.factors(ranges, weight, smoothing.EXPONENTS[smoothing.kind_of(name)])
+        inverse = self.constant(f'{name}.smoothing', 1 / factors)
+        return self.op('Mul', [x, inverse], f'{name}.smoothed'), weight * factors
 
     def layer_norm(self, x: str, source: str, name: str) -> str:
         size = (self.arch.hidden,)

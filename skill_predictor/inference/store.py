@@ -5,7 +5,8 @@
     models/skill-predictor-v0/
         config.json            taxonomy, thresholds, encoders; every other file by its sha256
         vocab.txt              WordPiece vocabulary that all encoders share
-        mpnet.safetensors      what was trained: head (``head.*``), pooling (``pool.*``), and changes to the encoder
+        mpnet.safetensors      what was trained: head (``head.*``), pooling (``pool.*``), changes to the
+                               encoder, and ranges of its states (``range.*``, see smoothing.py)
         minilm.safetensors     (tensors named as in the base, added to it; ``<name>.lora_A`` and
                                ``<name>.lora_B`` are low-rank factors of such a tensor)
         README.md              the model card

@@ -11,10 +11,12 @@ import numpy as np
 from ..evaluation.comparison import compare, SystemScores
 from ..inference import known_encoders
 from ..inference.store import ReleasedModel
+from ..inference.tokenizer import TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD
 from .calibration import cooled, fit_temperature, scaled
 from .examples import Examples
 from .model_card import model_card
+from .ranges import activation_ranges
 from .release import TrainedEncoder, write_release
 from .runs import Run
 
@@ -98,7 +100,7 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
     folder, name, overwrite
         See :func:`skill_predictor.training.release.write_release`.
     examples
-        The splits that the runs have predicted; ``validation`` among them.
+        ``train``, and the splits that the runs have predicted; ``validation`` among them.
     command
         What makes the model again, for its card.
     encoders_folder, offline
@@ -119,8 +121,12 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
     figures = measure(ensemble, examples)
     card = model_card(name, runs, ensemble.temperatures, {
         split: len(part) for split, part in examples.items()}, figures, command)
+    vocabulary = known_encoders.find_vocabulary(folder=encoders_folder, offline=offline)
+    tokenizer = TaskTokenizer(vocabulary, known_encoders.MAX_TOKENS)
+    encoders = [replace(encoder, ranges=activation_ranges(
+        encoder, examples['train'].texts, tokenizer, encoders_folder=encoders_folder,
+        offline=offline)) for encoder in ensemble.encoders()]
     model = write_release(
-        folder, name, ensemble.encoders(),
-        known_encoders.find_vocabulary(folder=encoders_folder, offline=offline), card,
+        folder, name, encoders, vocabulary, card,
         max_tokens=known_encoders.MAX_TOKENS, overwrite=overwrite)
     return model, figures

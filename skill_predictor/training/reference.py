@@ -72,7 +72,7 @@ class ReferenceNetwork(nn.Module):
     def __init__(self, config: EncoderConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__()
         own = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()
-               if name.startswith(('head.', 'pool.'))}
+               if name.startswith(artefacts.OWN_TENSORS)}
         self.encoder = build_encoder(config.architecture, config.token_ids, {
             name: value for name, value in weights.items() if name not in own})
         self.layers = nn.ModuleList()

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import taxonomy
 from ..inference.errors import ModelError
+from ..inference.smoothing import RANGE
 from ..inference.store import (ATTENTION, FORMAT, MEAN, read_model, ReleasedModel,
                                sha256_file)
 from .heads import Head
@@ -39,6 +40,8 @@ class TrainedEncoder:
         The changed parts, in words.
     query : numpy.ndarray, float32, shape (6, hidden), or None
         Of attention pooling; ``None``: the tokens' mean is taken.
+    ranges : mapping of str to numpy.ndarray, float32
+        See :func:`skill_predictor.training.ranges.activation_ranges`; empty: int8 does without.
     """
 
     known: KnownEncoder
@@ -46,6 +49,7 @@ class TrainedEncoder:
     changes: Mapping[str, np.ndarray] = field(default_factory=dict)
     unfrozen: tuple[str, ...] = ()
     query: np.ndarray | None = None
+    ranges: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def check_target(folder: str | os.PathLike, name: str, overwrite: bool = False) -> None:
@@ -175,6 +179,7 @@ def _tensors(name: str, encoder: TrainedEncoder) -> dict[str, np.ndarray]:
         tensors[f'head.{index}.bias'] = bias
     if encoder.query is not None:
         tensors['pool.query'] = encoder.query
+    tensors.update((RANGE + product, values) for product, values in encoder.ranges.items())
     return {part: _half(values, f'encoder {name}: {part}') for part, values in tensors.items()}
 
 
