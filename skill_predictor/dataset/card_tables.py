@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..markdown import table
 from ..taxonomy import SKILLS
 from .audit.agreement import Agreement
 from .records import TaskRecord
@@ -22,7 +23,7 @@ def card_tables(splits: Mapping[str, Sequence[TaskRecord]], counted: Statistics,
                   lambda task: [task.boundary] if task.boundary else [])]
     if agreement:
         parts.append(_agreement(agreement))
-    return '\n'.join(parts)
+    return '\n\n'.join(parts)
 
 
 def _by_split(axis: str, splits: Mapping[str, Sequence[TaskRecord]], names: Iterable[str],
@@ -31,18 +32,12 @@ def _by_split(axis: str, splits: Mapping[str, Sequence[TaskRecord]], names: Iter
               for name, tasks in splits.items()}
     rows = [[value, sum(part[value] for part in counts.values()),
              *(part[value] for part in counts.values())] for value in names]
-    return _table([axis, 'all', *splits], rows)
+    return table([axis, 'all', *splits], rows)
 
 
 def _agreement(agreement: Mapping[str, Agreement]) -> str:
     rows = [[why, found.tasks, f'{found.exact_match:.4f}',
              *(f'{found.kappa[skill]:.4f}' for skill in SKILLS)]
             for why, found in agreement.items()]
-    return _table(['labelled again because', 'tasks', 'exact match',
+    return table(['labelled again because', 'tasks', 'exact match',
                    *(f'κ {skill}' for skill in SKILLS)], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ['---', *['---:'] * (len(head) - 1)],
-             *([f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row] for row in rows)]
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..markdown import table
 from .metrics import score
 from .significance import bootstrap, Comparison, exact_match, Interval, macro_f1, mcnemar
 
@@ -77,13 +78,11 @@ def _scores(name: str, flags: np.ndarray, labels: np.ndarray,
 
 def markdown(rows: Sequence[SystemScores]) -> str:
     """A table, a system per line, as Markdown."""
-    lines = ['| system | exact match (95 %) | macro F1 (95 %) | Hamming loss | F1 wheels | p |',
-             '| --- | --- | --- | ---: | ---: | ---: |']
-    for row in rows:
-        p_value = '' if row.against is None else _p(row.against.p_value)
-        lines.append(f'| {row.name} | {row.exact_match} | {row.macro_f1} | {row.hamming_loss:.4f} '
-                     f'| {row.f1["wheels"]:.3f} | {p_value} |')
-    return '\n'.join(lines)
+    return table(
+        ['system', 'exact match (95 %)', 'macro F1 (95 %)', 'Hamming loss', 'F1 wheels', 'p'],
+        [[row.name, row.exact_match, row.macro_f1, f'{row.hamming_loss:.4f}',
+          f'{row.f1["wheels"]:.3f}', '' if row.against is None else _p(row.against.p_value)]
+         for row in rows])
 
 
 def _p(value: float) -> str:

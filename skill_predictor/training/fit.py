@@ -145,7 +145,8 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
         recipe = replace(recipe, distractor=0.0)
     torch.manual_seed(seed)
     published = prepare(encoder, recipe)
-    network = SkillClassifier(encoder, recipe)
+    network = SkillClassifier(encoder, recipe.pooling, recipe.head_layers, dropout=recipe.dropout,
+                              head_dropout=recipe.head_dropout)
     sample = train.texts[:STANDARDISE_ON]
     network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
     tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors, seed)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from ..evaluation.comparison import SystemScores
+from ..markdown import table
 from ..taxonomy import SKILLS
 from .recipe import Recipe
 from .runs import Run
@@ -31,8 +32,6 @@ robots of equal skills apart, or to judge texts in other languages.
 
 {encoders}
 
-| | {names} |
-| --- | {rules} |
 {recipe}
 
 Trained on {train} tasks; the epoch and the temperature that the logits are divided by (Guo et al.
@@ -88,8 +87,7 @@ def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float]
     return _CARD.format(
         name=name, skills=', '.join(f'`{skill}`' for skill in SKILLS),
         count=f'{len(runs)} sentence encoders' if len(runs) > 1 else 'one sentence encoder',
-        encoders=_encoders(runs), names=' | '.join(run.recipe.encoder for run in runs),
-        rules=' | '.join('---:' for _ in runs), recipe=_recipes(runs, temperatures),
+        encoders=_encoders(runs), recipe=_recipes(runs, temperatures),
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{scores_table(scores)}'
                             for split, scores in figures.items()), **_effort(runs))
@@ -99,12 +97,11 @@ def scores_table(scores: Sequence[SystemScores]) -> str:
     """A Markdown table with a line per system: overall figures, F1 per skill, p."""
     header = ['', 'exact match (95 %)', 'Hamming loss', 'macro F1 (95 %)',
               *(f'F1 {skill}' for skill in SKILLS), 'p']
-    rows = [[f'**{row.name}**' if row.against is None else row.name, str(row.exact_match),
-             f'{row.hamming_loss:.4f}', str(row.macro_f1),
+    rows = [[f'**{row.name}**' if row.against is None else row.name, row.exact_match,
+             f'{row.hamming_loss:.4f}', row.macro_f1,
              *(f'{row.f1[skill]:.3f}' for skill in SKILLS),
              '' if row.against is None else f'{row.against.p_value:.2g}'] for row in scores]
-    lines = [header, ['---', *['---:'] * (len(header) - 1)], *rows]
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+    return table(header, rows)
 
 
 def _effort(runs: Sequence[Run]) -> dict[str, object]:
@@ -130,10 +127,10 @@ def _recipes(runs: Sequence[Run], temperatures: Mapping[str, float]) -> str:
     for setting in fields(Recipe):
         values = [getattr(run.recipe, setting.name) for run in runs]
         if setting.name != 'encoder' and any(value != setting.default for value in values):
-            rows.append((setting.name, [_shown(value) for value in values]))
-    rows += [('seed', [str(run.seed) for run in runs]),
-             ('temperature', [f'{temperatures[run.recipe.encoder]:.2f}' for run in runs])]
-    return '\n'.join(f'| {name} | {" | ".join(values)} |' for name, values in rows)
+            rows.append([setting.name, *map(_shown, values)])
+    rows += [['seed', *(str(run.seed) for run in runs)],
+             ['temperature', *(f'{temperatures[run.recipe.encoder]:.2f}' for run in runs)]]
+    return table(['', *(run.recipe.encoder for run in runs)], rows)
 
 
 def _shown(value: object) -> str:

@@ -1,14 +1,16 @@
-"""An encoder with its head, as it is trained."""
+"""An encoder with its head, as it is trained and as it was released."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
+from ..inference.store import ATTENTION
 from ..taxonomy import NUM_SKILLS
 from .encoders import mean_pool
 from .heads import standardisation
-from .recipe import Recipe
 
 
 class SkillClassifier(nn.Module):
@@ -18,29 +20,34 @@ class SkillClassifier(nn.Module):
     ----------
     encoder
         From :func:`skill_predictor.training.encoders.load_encoder`; it is trained in place.
-    recipe
-        Shape of pooling and head, dropout.
+    pooling
+        ``mean`` or ``attention``.
+    head_layers
+        Widths between the encoder's hidden size and the skills.
+    dropout, head_dropout
+        In the encoder, and before every layer of the head, 0 to below 1.
     """
 
-    def __init__(self, encoder: nn.Module, recipe: Recipe) -> None:
+    def __init__(self, encoder: nn.Module, pooling: str, head_layers: Sequence[int], *,
+                 dropout: float = 0.0, head_dropout: float = 0.0) -> None:
         super().__init__()
         hidden = encoder.config.hidden_size
         self.encoder = encoder
         for module in encoder.modules():
             if isinstance(module, nn.Dropout):
-                module.p = recipe.dropout
-        self.pool = SkillAttention(hidden) if recipe.pooling == 'attention' else None
+                module.p = dropout
+        self.pool = SkillAttention(hidden) if pooling == ATTENTION else None
         # The head reads standardised states: those of a published encoder are so small that a deep
         # head would see nothing of them for hundreds of steps.
         self.register_buffer('mean', torch.zeros(hidden))
         self.register_buffer('scale', torch.ones(()))
-        widths = (hidden, *recipe.head_layers, NUM_SKILLS)
+        widths = (hidden, *head_layers, NUM_SKILLS)
         self.layers = nn.ModuleList(
             nn.Linear(inner, outer) for inner, outer in zip(widths, widths[1:]))
         for layer in self.layers[:-1]:
             nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')  # He et al. 2015
             nn.init.zeros_(layer.bias)
-        self.head_dropout = nn.Dropout(recipe.head_dropout)
+        self.head_dropout = nn.Dropout(head_dropout)
 
     def standardise(self, pooled: torch.Tensor) -> None:
         """Take mean and scale of pooled states, shape (texts, hidden), as those of all."""

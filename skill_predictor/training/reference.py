@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..inference import artefacts
 from ..inference.backends.base import Backend, BackendOptions
 from ..inference.errors import BackendError
-from ..inference.store import ATTENTION, EncoderConfig, ReleasedModel
-from .encoders import build_encoder, mean_pool
-from .network import SkillAttention
+from ..inference.store import EncoderConfig, ReleasedModel
+from .encoders import build_encoder
+from .network import SkillClassifier
 
 
 class TorchBackend(Backend):
@@ -23,7 +22,7 @@ class TorchBackend(Backend):
     name = 'torch'
     precisions = ('fp32',)
 
-    def __init__(self, networks: Sequence[ReferenceNetwork]) -> None:
+    def __init__(self, networks: Sequence[SkillClassifier]) -> None:
         self._networks = list(networks)
 
     @classmethod
@@ -39,7 +38,7 @@ class TorchBackend(Backend):
     def load(cls, model: ReleasedModel, options: BackendOptions,
              progress: Callable[[str], None]) -> TorchBackend:
         options.precision_for(cls)
-        return cls([ReferenceNetwork(encoder, artefacts.encoder_weights(
+        return cls([released_network(encoder, artefacts.encoder_weights(
             model, encoder, options.encoders_folder, offline=options.offline, progress=progress))
             for encoder in model.encoders])
 
@@ -58,8 +57,8 @@ class TorchBackend(Backend):
         self._networks.clear()
 
 
-class ReferenceNetwork(nn.Module):
-    """An encoder of a released model with its pooling and head.
+def released_network(config: EncoderConfig, weights: dict[str, np.ndarray]) -> SkillClassifier:
+    """An encoder of a released model with its pooling and head, in evaluation mode.
 
     Parameters
     ----------
@@ -68,34 +67,14 @@ class ReferenceNetwork(nn.Module):
     weights
         From :func:`skill_predictor.inference.artefacts.encoder_weights`.
     """
-
-    def __init__(self, config: EncoderConfig, weights: dict[str, np.ndarray]) -> None:
-        super().__init__()
-        own = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()
-               if name.startswith(artefacts.OWN_TENSORS)}
-        self.encoder = build_encoder(config.architecture, config.token_ids, {
-            name: value for name, value in weights.items() if name not in own})
-        self.layers = nn.ModuleList()
-        for index, (inner, outer) in enumerate(zip(config.head_layers, config.head_layers[1:])):
-            layer = nn.Linear(inner, outer)
-            layer.load_state_dict({'weight': own[f'head.{index}.weight'],
-                                   'bias': own[f'head.{index}.bias']})
-            self.layers.append(layer)
-        self.pool = None
-        if config.pooling == ATTENTION:
-            self.pool = SkillAttention(config.architecture.hidden)
-            self.pool.load_state_dict({'query': own['pool.query']})
-        self.requires_grad_(False).eval()
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Logits, float32, shape (texts, 6)."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if self.pool is None:
-            return self.head(mean_pool(hidden, attention_mask))
-        return self.head(self.pool(hidden, attention_mask)).diagonal(dim1=1, dim2=2)
-
-    def head(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Logits of pooled hidden states; the last dimension changes from hidden to 6."""
-        for index, layer in enumerate(self.layers):
-            pooled = layer(nn.functional.gelu(pooled) if index else pooled)
-        return pooled
+    own = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()
+           if name.startswith(artefacts.OWN_TENSORS)}
+    encoder = build_encoder(config.architecture, config.token_ids, {
+        name: value for name, value in weights.items() if name not in own})
+    network = SkillClassifier(encoder, config.pooling, config.head_layers[1:-1])
+    for index, layer in enumerate(network.layers):
+        layer.load_state_dict({'weight': own[f'head.{index}.weight'],
+                               'bias': own[f'head.{index}.bias']})
+    if network.pool is not None:
+        network.pool.load_state_dict({'query': own['pool.query']})
+    return network.requires_grad_(False).eval()

@@ -47,8 +47,8 @@ def test_a_graph_that_differs_is_noticed(verify, tiny, monkeypatch):
     """As a wrong graph would: the head's last bias is another one in PyTorch."""
     torch = pytest.importorskip('torch')
     from skill_predictor.training import reference
-    original = reference.ReferenceNetwork.forward
-    monkeypatch.setattr(reference.ReferenceNetwork, 'forward',
+    original = reference.SkillClassifier.forward
+    monkeypatch.setattr(reference.SkillClassifier, 'forward',
                         lambda self, *inputs: original(self, *inputs) + torch.ones(6) * 0.2)
     done = verify('--forms', 'fp32')
     assert done.code == 1 and 'does not agree: fp32' in done.err

@@ -16,7 +16,8 @@ from skill_predictor.evaluation.comparison import compare  # noqa: E402
 from skill_predictor.evaluation.report import facts  # noqa: E402
 from skill_predictor.evaluation.report.facts import JudgedSplit  # noqa: E402
 from skill_predictor.evaluation.report.page import page  # noqa: E402
-from skill_predictor.evaluation.report.summary import summary, table  # noqa: E402
+from skill_predictor.evaluation.report.summary import summary  # noqa: E402
+from skill_predictor.markdown import table  # noqa: E402
 from skill_predictor.taxonomy import from_flags  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -99,5 +100,5 @@ def test_the_review_band_follows_each_threshold():
 
 
 def test_cells_keep_to_their_place():
-    assert table([{'a': 'x|y\nz', 'b': 1}], {'a': 'A', 'b': 'B'}).splitlines() == [
-        '| A | B |', '| --- | ---: |', '| x\\|y z | 1 |']
+    assert table(['A', 'B'], [['x|y\nz', 1000], [True, None]]).splitlines() == [
+        '| A | B |', '| --- | ---: |', '| x\\|y z | 1,000 |', '| True | None |']

@@ -17,11 +17,12 @@ GENERATED = {'skill_predictor.msg', 'skill_predictor.srv'}
 TRAINING_ONLY = {'torch', 'transformers', 'sentence_transformers', 'accelerate', 'peft'}
 MAY_IMPORT = {
     'taxonomy': set(),
+    'markdown': set(),
     'allocation': {'taxonomy'},
     'inference': {'taxonomy'},
-    'dataset': {'taxonomy', 'inference'},
-    'evaluation': {'taxonomy', 'inference', 'dataset', 'allocation'},
-    'training': {'taxonomy', 'inference', 'dataset', 'evaluation'},
+    'dataset': {'taxonomy', 'inference', 'markdown'},
+    'evaluation': {'taxonomy', 'markdown', 'inference', 'dataset', 'allocation'},
+    'training': {'taxonomy', 'markdown', 'inference', 'dataset', 'evaluation'},
     'commands': {'taxonomy', 'inference', 'dataset', 'evaluation', 'allocation', 'training'},
     'cli': {'commands', 'inference', 'dataset', 'evaluation', 'taxonomy'},
     'nodes': {'taxonomy', 'inference', 'allocation', 'evaluation', 'dataset'}}

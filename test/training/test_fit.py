@@ -185,7 +185,8 @@ def test_layers_below_learn_more_slowly(tiny_encoder):
     recipe = Recipe(**FAST, layer_decay=0.5)
     prepare(module, recipe)
     rates = {}
-    for group in fitting._rates(fitting.SkillClassifier(module, recipe), recipe):
+    for group in fitting._rates(
+            fitting.SkillClassifier(module, recipe.pooling, recipe.head_layers), recipe):
         rates.setdefault(group['lr'], []).append(group.get('weight_decay', 'set'))
     assert sorted(rates) == pytest.approx([1.5e-3, 3e-3, 1e-2])
     assert all(sorted(map(str, kinds)) == ['0.0', 'set'] for kinds in rates.values())

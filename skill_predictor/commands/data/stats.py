@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             stream.write(json.dumps(report, indent=2) + '\n')
     if args.markdown:
         from ...dataset.card_tables import card_tables
-        print(card_tables(splits, counted, agreement), end='')
+        print(card_tables(splits, counted, agreement))
     elif args.json != '-':
         _show(counted, agreement)
         for path in drawn if args.pictures else ():

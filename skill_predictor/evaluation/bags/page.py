@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from ..pages import render
 from ..report import plots
 from .evaluation import Change, in_words, Replayed
 from .gate import Verdict
-
-_TEMPLATE = Path(__file__).parent / 'page.html'
 
 
 def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None) -> str:
@@ -29,15 +27,9 @@ def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None
     ImportError
         When jinja2 or matplotlib is not installed.
     """
-    try:
-        from jinja2 import Environment
-    except ImportError as error:
-        raise ImportError("the report needs jinja2: "
-                          "pip install 'skill-predictor[evaluation]'") from error
     figures = result['figures']
-    # Texts of tasks are anybody's: they must not become markup.
-    return Environment(autoescape=True).from_string(_TEMPLATE.read_text(encoding='utf-8')).render(
-        title=f'{result["model"]}: {", ".join(result["bags"])}',
+    return render(
+        'bags.html', title=f'{result["model"]}: {", ".join(result["bags"])}',
         about=[('model', result['model']), ('engine', result['engine']),
                *([('compared with', result['against'])] if result['against'] else [])],
         troubles=result['troubles'], verdict=verdict,

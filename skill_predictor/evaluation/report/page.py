@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ...taxonomy import SKILLS
 from .. import breakdown
+from ..pages import render
 from . import facts, plots
 from .facts import JudgedSplit
-
-_TEMPLATE = Path(__file__).parent / 'page.html'
 
 
 def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
@@ -37,15 +35,8 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
     ImportError
         When jinja2, matplotlib or scikit-learn is not installed.
     """
-    try:
-        from jinja2 import Environment
-    except ImportError as error:
-        raise ImportError("the report needs jinja2: "
-                          "pip install 'skill-predictor[evaluation]'") from error
-    # Texts of tasks are anybody's: they must not become markup.
-    template = Environment(autoescape=True).from_string(_TEMPLATE.read_text(encoding='utf-8'))
-    return template.render(
-        title=title, about=about, splits=[_split(split) for split in splits],
+    return render(
+        'report.html', title=title, about=about.items(), splits=[_split(split) for split in splits],
         comparisons=[_comparison(name, part) for name, part in (comparisons or {}).items()],
         ablation={'columns': list(ablation[0]),
                   'rows': [list(row.values()) for row in ablation]} if ablation else None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...markdown import table
 from . import facts
 from .facts import JudgedSplit, Row
-
-_ESCAPED = str.maketrans({'|': '\\|', '\n': ' '})
 
 
 def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
@@ -25,44 +24,34 @@ def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
     for split in splits:
         parts += _split(split)
     for name, part in (comparisons or {}).items():
-        parts += [f'## Comparison on {name}, {len(part["tasks"]):,} tasks', table(
+        parts += [f'## Comparison on {name}, {len(part["tasks"]):,} tasks', _table(
             facts.systems(part), {
                 'name': 'system', 'exact_match': 'exact match', 'interval': '95 %',
                 'macro_f1': 'macro F1', 'hamming_loss': 'Hamming loss',
                 'only_first': 'only the first right', 'only_second': 'only this right',
                 'p': 'p (McNemar)'})]
     if ablation:
-        parts += ['## Ablation', table(ablation, {name: name for name in ablation[0]})]
+        parts += ['## Ablation', _table(ablation, {name: name for name in ablation[0]})]
     return '\n\n'.join(parts) + '\n'
 
 
 def _split(split: JudgedSplit) -> list[str]:
     parts = [
         f'## {split.name}, {len(split.records):,} tasks',
-        table(facts.overall(split), {'name': 'figure', 'value': 'value', 'interval': '95 %'}),
-        table(facts.by_skill(split), {
+        _table(facts.overall(split), {'name': 'figure', 'value': 'value', 'interval': '95 %'}),
+        _table(facts.by_skill(split), {
             'skill': 'skill', 'threshold': 'threshold', 'precision': 'precision',
             'recall': 'recall', 'f1': 'F1', 'interval': '95 %', 'support': 'tasks'}),
         'With a review band: tasks with a probability this near to the threshold go to a person.',
-        table(facts.by_review_band(split), {
+        _table(facts.by_review_band(split), {
             'band': 'band', 'coverage': 'answered', 'exact_match': 'exact match of those'})]
     manners = facts.by_manner(split)
     if manners:
-        parts += ['The same tasks, written otherwise:', table(manners, {
+        parts += ['The same tasks, written otherwise:', _table(manners, {
             'name': 'manner', 'value': 'exact match', 'change': 'change'})]
     return parts
 
 
-def table(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
-    """A Markdown table; the first column is of words.
-
-    Parameters
-    ----------
-    rows
-        Values by key.
-    columns
-        Heading by key, in order.
-    """
-    lines = [list(columns.values()), ['---', *['---:'] * (len(columns) - 1)],
-             *([str(row[key]).translate(_ESCAPED) for key in columns] for row in rows)]
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
+    """A table of values by key, with the headings of the keys."""
+    return table(list(columns.values()), [[row[key] for key in columns] for row in rows])
