@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The node over DDS: what it adds to inference, and how it bears more tasks than it can answer.
 
-Starts a real skill_predictor_node in a process of its own. First one service call after the other:
-round trip minus inference is the node's overhead. Then tasks on a topic at fixed rates, whether or not
-they are answered in time (an open loop), at 50, 80 and 120 % of what the node was measured to answer.
+Starts a real skill_predictor_node in a process of its own, and measures how long it takes to become
+active. Then one service call after the other: round trip minus inference is the node's overhead. Then
+tasks on a topic at fixed rates, whether or not they are answered in time (an open loop), at 50, 80 and
+120 % of what the node was measured to answer.
 
     source scripts/env.sh && python3 benchmarks/node.py --json node.json
 """
@@ -12,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +30,7 @@ from harness import Client, isolate, NodeProcess  # noqa: E402
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
 from skill_predictor.evaluation.speed import machine  # noqa: E402
 from skill_predictor.evaluation.speed.timing import summary  # noqa: E402
+from skill_predictor.inference.locations import cache_dir  # noqa: E402
 from skill_predictor.msg import SkillVector, TaskDescription  # noqa: E402
 from skill_predictor.nodes import qos  # noqa: E402
 from skill_predictor.srv import PredictSkills  # noqa: E402
@@ -47,24 +51,49 @@ def main() -> int:
     texts = [task.text for task in read_tasks(args.tasks)]
     domain = random.randint(1, 99)
     isolate(domain)
-    log = Path('/tmp') / f'skill_predictor_benchmark_{domain}.log'
-    node = NodeProcess('skill_predictor_node', log, queue_size=args.queue_size, model=args.model,
-                       history_depth=10000)
     client = Client(domain)
-    try:
-        client.wait_for_state('skill_predictor', 'active')
-        found = {'machine': machine.describe(), 'calls': single_calls(client, texts, args.calls)}
-        capacity = burst(client, texts)
-        found['capacity_tasks_per_s'] = capacity
-        found['loads'] = [open_loop(client, texts, share, capacity, args.seconds)
-                          for share in LOADS]
-    finally:
-        client.close()
-        node.stop()
+    with tempfile.TemporaryDirectory() as scratch:
+        logs = Path(scratch)
+        found = {'machine': machine.describe(), 'start_up_s': start_ups(client, logs, args.model)}
+        node = NodeProcess('skill_predictor_node', logs / 'node.log', queue_size=args.queue_size,
+                           model=args.model, history_depth=10000)
+        try:
+            client.wait_for_state('skill_predictor', 'active')
+            found['calls'] = single_calls(client, texts, args.calls)
+            capacity = burst(client, texts)
+            found['capacity_tasks_per_s'] = capacity
+            found['loads'] = [open_loop(client, texts, share, capacity, args.seconds)
+                              for share in LOADS]
+        finally:
+            node.stop()
+            client.close()
     report(found)
     if args.json:
         args.json.write_text(json.dumps(found, indent=2) + '\n')
     return 0
+
+
+def start_ups(client: Client, scratch: Path, model: str) -> dict[str, float]:
+    """Seconds from starting the process to active: graphs still to be built, and built."""
+    (scratch / 'cache').mkdir()
+    (scratch / 'cache' / 'encoders').symlink_to(cache_dir() / 'encoders')  # they were fetched before
+    before = os.environ.get('SKILL_PREDICTOR_CACHE')
+    os.environ['SKILL_PREDICTOR_CACHE'] = str(scratch / 'cache')
+    found = {}
+    try:
+        for name in ('cold', 'warm'):
+            started = time.perf_counter()
+            node = NodeProcess('skill_predictor_node', scratch / f'{name}.log', model=model)
+            try:
+                client.wait_for_state('skill_predictor', 'active')
+                found[name] = time.perf_counter() - started
+            finally:
+                node.stop()
+    finally:
+        del os.environ['SKILL_PREDICTOR_CACHE']
+        if before is not None:
+            os.environ['SKILL_PREDICTOR_CACHE'] = before
+    return found
 
 
 def single_calls(client: Client, texts: list[str], calls: int) -> dict[str, object]:
@@ -126,10 +155,13 @@ def open_loop(client: Client, texts: list[str], share: float, capacity: float,
     client.node.destroy_publisher(publisher)
     latencies = [arrived[name] - moment for name, moment in sent.items() if name in arrived]
     return {'share': share, 'rate_per_s': len(sent) / took, 'sent': len(sent),
-            'answered': len(latencies), 'not_answered': len(sent) - len(latencies), 'latency': asdict(summary(latencies))}
+            'answered': len(latencies), 'not_answered': len(sent) - len(latencies),
+            'latency': asdict(summary(latencies))}
 
 
 def report(found: dict) -> None:
+    print('active after {cold:.1f} s with graphs to build, {warm:.1f} s with graphs built'.format(
+        **found['start_up_s']))
     trip, overhead = found['calls']['round_trip'], found['calls']['overhead']
     print(f'service call, one task: {trip["p50"]:.2f} ms p50, {trip["p99"]:.2f} p99; of it not '
           f'inference: {overhead["p50"]:.2f} ms p50, {overhead["p99"]:.2f} p99')

@@ -1,38 +1,42 @@
 #!/usr/bin/env python3
 """One task through the whole ensemble: our engines and other ways to run the same model.
 
-All systems get the same texts, one at a time and in turn, so that their ratios hold whatever else the
-machine does. Each has the released model's weights; whoever cannot be had is left out with a line.
+Each system has the released model's weights and a process of its own, gets the same texts, one at a time,
+and all are called in turn, so that their ratios hold whatever else the machine does. Whoever cannot be had
+is left out with a line.
 
     python3 benchmarks/peers.py --json peers.json
-    python3 benchmarks/peers.py --seconds 60 --threads 2
+    python3 benchmarks/peers.py --seconds 120 --threads 2
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+
+from workers import in_turn, System, Worker  # noqa: E402
 
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
 from skill_predictor.evaluation.speed import machine  # noqa: E402
-from skill_predictor.evaluation.speed.timing import side_by_side  # noqa: E402
+from skill_predictor.evaluation.speed.timing import Timing  # noqa: E402
 from skill_predictor.inference import artefacts  # noqa: E402
-from skill_predictor.inference.backends import BackendOptions, open_backend  # noqa: E402
+from skill_predictor.inference.backends import BackendOptions  # noqa: E402
 from skill_predictor.inference.locations import find_model  # noqa: E402
 from skill_predictor.inference.predictor import SkillPredictor  # noqa: E402
-from skill_predictor.inference.store import read_model  # noqa: E402
+from skill_predictor.inference.store import read_model, ReleasedModel  # noqa: E402
+from skill_predictor.inference.text import clean_text  # noqa: E402
 from skill_predictor.inference.tokenizer import batch_ids, TaskTokenizer  # noqa: E402
 
-System = Callable[[str], np.ndarray]
 REFERENCE = 'sentence-transformers encode + heads'
 
 
@@ -42,43 +46,45 @@ def main() -> int:
     parser.add_argument('--model', metavar='NAME', help='a released model (default: this version\'s)')
     parser.add_argument('--tasks', type=Path, default=ROOT / 'data' / 'test.jsonl', metavar='FILE',
                         help='whose texts are run (default: data/test.jsonl)')
-    parser.add_argument('--seconds', type=float, default=40.0, help='to measure (default: 40)')
+    parser.add_argument('--seconds', type=float, default=60.0, help='to measure (default: 60)')
     parser.add_argument('--threads', type=int, default=0, help='of every system (default: all)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to FILE')
     args = parser.parse_args()
-    import os
     threads = args.threads or len(os.sched_getaffinity(0))
     texts = [task.text for task in read_tasks(args.tasks)]
     model = read_model(find_model(args.model))
-    systems: dict[str, System] = {}
-    for name, make in (
-            ('skill_predictor, int8', lambda: ours(model, 'int8', threads)),
-            ('skill_predictor, fp32 (ONNX Runtime)', lambda: ours(model, 'fp32', threads)),
-            (REFERENCE, lambda: sentence_transformers(model, threads)),
-            ('PyTorch, eager', lambda: pytorch(model, threads)),
-            ('PyTorch, compiled', lambda: pytorch(model, threads, compiled=True)),
-            ('OpenVINO', lambda: openvino(model, threads))):
-        try:
-            system = make()
-            system(texts[0])
-        except Exception as error:  # whatever a peer lacks must not stop the others
-            print(f'left out: {name} ({type(error).__name__}: {error})'.splitlines()[0],
-                  file=sys.stderr)
-        else:
-            systems[name] = system
-    for system in systems.values():
-        np.testing.assert_allclose(system(texts[0]), next(iter(systems.values()))(texts[0]),
-                                   atol=0.2, err_msg='a system runs another model')
-    found = side_by_side({
-        name: lambda number, system=system: system(texts[number % len(texts)])
-        for name, system in systems.items()}, args.seconds)
-    report(found)
+    workers: dict[str, Worker] = {}
+    try:
+        for name, make in SYSTEMS.items():
+            print(f'loading {name}', file=sys.stderr, flush=True)
+            try:
+                workers[name] = Worker(make, str(model.path), threads)
+            except RuntimeError as error:  # what a peer lacks must not stop the others
+                print(f'left out: {name} ({error})', file=sys.stderr)
+        check(workers, texts[:5])
+        found = in_turn(workers, texts, args.seconds)
+        memory = {name: worker.memory() / 1e6 for name, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
+    report(found, memory)
     if args.json:
         args.json.write_text(json.dumps({
             'machine': machine.describe(), 'versions': versions(), 'model': model.version,
-            'threads': threads,
-            'systems': {name: asdict(timing) for name, timing in found.items()}}, indent=2) + '\n')
+            'threads': threads, 'systems': {
+                name: {**asdict(timing), 'memory_mb': memory[name]}
+                for name, timing in found.items()}}, indent=2) + '\n')
     return 0
+
+
+def check(workers: Mapping[str, Worker], texts: Sequence[str]) -> None:
+    """Whether all run the same model; int8 is a little off, the others are not."""
+    for text in texts:
+        answers = {name: worker.answer(text) for name, worker in workers.items()}
+        for name, answer in answers.items():
+            np.testing.assert_allclose(
+                answer, answers[REFERENCE if REFERENCE in answers else name],
+                atol=0.2 if 'int8' in name else 1e-3, err_msg=f'{name} runs another model')
 
 
 def versions() -> dict[str, str]:
@@ -92,33 +98,42 @@ def versions() -> dict[str, str]:
     return found
 
 
-def report(found) -> None:
+def report(found: Mapping[str, Timing], memory: Mapping[str, float]) -> None:
     slowest = found.get(REFERENCE)
-    print(f'{"one task":42}{"p50 ms":>9}{"p90":>9}{"p99":>9}{"times quicker":>15}')
+    print(f'{"one task":42}{"p50 ms":>9}{"p90":>9}{"p99":>9}{"times quicker":>15}{"MB":>7}')
     for name, timing in found.items():
-        ratio = f'{slowest.p50 / timing.p50:15.1f}' if slowest else ''
-        print(f'{name:42}{timing.p50:9.2f}{timing.p90:9.2f}{timing.p99:9.2f}{ratio}')
+        ratio = f'{slowest.p50 / timing.p50:15.1f}' if slowest else ' ' * 15
+        print(f'{name:42}{timing.p50:9.2f}{timing.p90:9.2f}{timing.p99:9.2f}{ratio}'
+              f'{memory[name]:7.0f}')
 
 
-def ours(model, precision: str, threads: int) -> System:
-    backend = open_backend('onnxruntime', model, BackendOptions(precision, threads))
-    predictor = SkillPredictor(model, backend)
+def ours_int8(path: str, threads: int) -> System:
+    return _ours(path, threads, 'int8')
+
+
+def ours_fp32(path: str, threads: int) -> System:
+    return _ours(path, threads, 'fp32')
+
+
+def _ours(path: str, threads: int, precision: str) -> System:
+    predictor = SkillPredictor.load(path, 'onnxruntime', BackendOptions(precision, threads))
     return lambda text: predictor.predict([text])[0].probabilities
 
 
-def networks(model, threads: int):
+def networks(model: ReleasedModel, threads: int):
     import torch
-    from skill_predictor.training.reference import ReferenceNetwork
+    from skill_predictor.training.reference import released_network
     torch.set_num_threads(threads)
-    return [ReferenceNetwork(encoder, artefacts.encoder_weights(model, encoder))
+    return [released_network(encoder, artefacts.encoder_weights(model, encoder))
             for encoder in model.encoders]
 
 
-def sentence_transformers(model, threads: int) -> System:
+def sentence_transformers(path: str, threads: int) -> System:
     import torch
     from sentence_transformers import SentenceTransformer
     from skill_predictor.training.encoders import mean_pool
     from skill_predictor.training.sentence_module import SentenceModule
+    model = read_model(Path(path))
     tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
     parts = []
     for network, encoder in zip(networks(model, threads), model.encoders):
@@ -142,15 +157,23 @@ def sentence_transformers(model, threads: int) -> System:
     return run
 
 
-def pytorch(model, threads: int, compiled: bool = False) -> System:
+def pytorch_eager(path: str, threads: int) -> System:
+    return _pytorch(path, threads, lambda part: part)
+
+
+def pytorch_compiled(path: str, threads: int) -> System:
     import torch
-    parts = networks(model, threads)
-    if compiled:
-        parts = [torch.compile(part, dynamic=True) for part in parts]
-    tokenizer = SkillPredictor(model, _NoBackend())
+    return _pytorch(path, threads, lambda part: torch.compile(part, dynamic=True))
+
+
+def _pytorch(path: str, threads: int, prepare) -> System:
+    import torch
+    model = read_model(Path(path))
+    parts = [prepare(part) for part in networks(model, threads)]
+    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
 
     def run(text: str) -> np.ndarray:
-        row = tokenizer.tokenize(text)
+        row = tokenizer.tokenize(clean_text(text))
         answers = []
         with torch.inference_mode():
             for part, encoder in zip(parts, model.encoders):
@@ -160,29 +183,27 @@ def pytorch(model, threads: int, compiled: bool = False) -> System:
     return run
 
 
-def openvino(model, threads: int) -> System:
+def openvino(path: str, threads: int) -> System:
     from openvino import Core
-    core = Core()
+    model, core = read_model(Path(path)), Core()
     requests = [core.compile_model(str(artefacts.onnx_file(model, encoder, 'fp32')), 'CPU', {
         'INFERENCE_NUM_THREADS': threads, 'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_PRECISION_HINT': 'f32'}).create_infer_request()
         for encoder in model.encoders]
-    tokenizer = SkillPredictor(model, _NoBackend())
+    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
 
     def run(text: str) -> np.ndarray:
-        row = tokenizer.tokenize(text)
+        row = tokenizer.tokenize(clean_text(text))
         return np.mean([next(iter(request.infer(dict(zip(
             ('input_ids', 'attention_mask'), batch_ids([row], encoder.token_ids)))).values()))[0]
             for request, encoder in zip(requests, model.encoders)], axis=0)
     return run
 
 
-class _NoBackend:
-    """For a predictor of which only the tokens are wanted."""
-
-    def close(self) -> None:
-        pass
-
+SYSTEMS = {
+    'skill_predictor, int8': ours_int8, 'skill_predictor, fp32 (ONNX Runtime)': ours_fp32,
+    REFERENCE: sentence_transformers, 'PyTorch, eager': pytorch_eager,
+    'PyTorch, compiled': pytorch_compiled, 'OpenVINO, fp32': openvino}
 
 if __name__ == '__main__':
     sys.exit(main())

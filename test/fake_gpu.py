@@ -38,12 +38,14 @@ class Memory:
         ADDRESSES[self._address] = self
         gpu.allocations += 1
         gpu.living += 1
+        gpu.used += size
 
     def __int__(self) -> int:
         return self._address
 
     def free(self) -> None:
         self._gpu.living -= 1
+        self._gpu.used -= self.content.size
         del ADDRESSES[self._address]
 
 
@@ -114,7 +116,7 @@ class FakeGpu:
     """State of the machine; ``install`` puts it where Python finds pycuda and the driver."""
 
     def __init__(self) -> None:
-        self.allocations = self.living = self.contexts = self.runs = self.launches = 0
+        self.used = self.allocations = self.living = self.contexts = self.runs = self.launches = 0
         self.pushed = 0
         self.streams: list[Stream] = []
         self.broken = self.refuses = self.records_not = False
@@ -174,6 +176,11 @@ class FakeGpu:
             raw = target.view(np.uint8).ravel()
             stream.add(lambda: raw.__setitem__(slice(None), source.content[:raw.size]))
 
+        def mem_get_info() -> tuple[int, int]:
+            total = 1 << 34
+            gpu.check()
+            return total - gpu.used, total
+
         def pagelocked_empty(size: int, dtype: type) -> np.ndarray:
             gpu.allocations += 1
             return np.zeros(size, dtype)
@@ -182,6 +189,7 @@ class FakeGpu:
         driver.device_attribute = types.SimpleNamespace(MULTIPROCESSOR_COUNT='processors')
         driver.Device, driver.Context, driver.Error = Device, Context, Error
         driver.Stream = lambda: Stream(gpu)
+        driver.mem_get_info = mem_get_info
         driver.mem_alloc = lambda size: Memory(gpu, size)
         driver.pagelocked_empty = pagelocked_empty
         driver.memcpy_htod_async, driver.memcpy_dtoh_async = upload, download
@@ -282,4 +290,5 @@ class DriverLibrary:
 
     def cuGraphExecDestroy(self, executable) -> int:
         self._gpu.living -= 1
+        self._gpu.used -= self.content.size
         return 0

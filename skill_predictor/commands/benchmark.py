@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from contextlib import ExitStack, closing
 from typing import Any, TYPE_CHECKING
 
@@ -91,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(args: argparse.Namespace, stack: ExitStack
           ) -> tuple[dict[str, SkillPredictor], dict[str, dict[str, Any]]]:
-    from ..evaluation.speed.machine import resident_bytes
+    from dataclasses import asdict
+    from ..evaluation.speed import start_up
     from ..inference.backends import BACKENDS, BackendOptions
     from ..inference.errors import BackendError
     from ..inference.locations import find_model
@@ -105,7 +105,7 @@ def _load(args: argparse.Namespace, stack: ExitStack
         try:
             with progress_lines() as say:
                 BACKENDS[name].prepare(model, options, say)  # not part of the start-up
-                before, started = resident_bytes(), time.perf_counter()
+                started = start_up.measure(model.path, name, options)
                 predictor = stack.enter_context(closing(
                     SkillPredictor.load(model.path, name, options, say)))
         except BackendError as error:
@@ -115,9 +115,7 @@ def _load(args: argparse.Namespace, stack: ExitStack
             continue
         loaded[f'{name} {precision}'] = predictor
         about[f'{name} {precision}'] = {
-            'device': predictor.backend.device,
-            'start_up_s': time.perf_counter() - started,
-            'memory_mb': (resident_bytes() - before) / 1e6}
+            'device': predictor.backend.device, 'start_up': asdict(started)}
     if not loaded:
         raise BackendError('no engine runs here')
     return loaded, about
@@ -193,6 +191,12 @@ def _readable(found: dict[str, Any]) -> str:
                   f'{"tasks/s":>10}']
     lines += [f'{row["engine"]:24}{row["batch"]:6}{row["tokens"]:8}{row["p50"]:9.2f}'
               f'{row["p99"]:9.2f}{row["tasks_per_s"]:10.0f}' for row in found['batches']]
-    lines += ['', *(f'{name}: {entry["device"]}; ready after {entry["start_up_s"]:.1f} s, '
-                    f'{entry["memory_mb"]:.0f} MB' for name, entry in found['engines'].items())]
+    lines += ['', *(f'{name}: {entry["device"]}; {_started(entry["start_up"])}'
+                    for name, entry in found['engines'].items())]
     return '\n'.join(lines)
+
+
+def _started(start_up: dict[str, Any]) -> str:
+    gpu = start_up['gpu_memory_mb']
+    return (f'first answer after {start_up["seconds"]:.1f} s, {start_up["memory_mb"]:.0f} MB'
+            + ('' if gpu is None else f', {gpu:.0f} MB of the GPU'))

@@ -26,6 +26,10 @@ def test_engines_side_by_side(benchmark, tmp_path):
         assert row['tasks_per_s'] == pytest.approx(1e3 * row['batch'] / row['p50'])
     floors = found['roofline']['floor_ms']
     assert 0 < floors['onnxruntime int8'] < floors['onnxruntime fp32']
+    for engine in found['engines'].values():
+        started = engine['start_up']
+        assert 0 < started['seconds'] < 60 and 10 < started['memory_mb'] < 2000
+        assert started['gpu_memory_mb'] is None
     assert found['model'].startswith('tiny+') and found['machine']['cores']
     for said in ('one task', 'onnxruntime int8', 'tasks/s', 'CPU, fp32, 1 thread', 'times that'):
         assert said in done.out

@@ -129,6 +129,10 @@ class Gpu:
         except (self._cuda.Error, OSError, AttributeError) as error:  # also: a driver without them
             raise BackendError(f'nothing was recorded: {error}') from error
 
+    def free_bytes(self) -> int:
+        """Memory of the GPU that nobody uses."""
+        return self._cuda.mem_get_info()[0]
+
     def close(self) -> None:
         """Let go of the context. May be called twice."""
         if self._context is not None:

@@ -192,3 +192,10 @@ def test_a_machine_without_a_gpu_says_so(monkeypatch, model):
     monkeypatch.setitem(sys.modules, 'pycuda', None)
     with pytest.raises(BackendError, match='tensorrt: pycuda does not load'):
         open_backend('tensorrt', model)
+
+
+def test_start_up_counts_the_memory_of_the_gpu(gpu, tiny, built):
+    from skill_predictor.evaluation.speed.start_up import _start
+    found = _start(tiny.folder, 'tensorrt', {'threads': 1, 'fallback': False})
+    assert found.gpu_memory_mb > 0 and found.seconds > 0
+    assert gpu.living == 0 and gpu.pushed == 0

@@ -1,0 +1,129 @@
+"""Systems in processes of their own, called in turn.
+
+Two runtimes in one process disturb each other: each has a pool of threads that spins for a while after its
+work, on cores that the other wants. So each system lives in a process, and gets the machine for one short
+block at a time, in an order drawn anew each round.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from skill_predictor.evaluation.speed.machine import resident_bytes
+from skill_predictor.evaluation.speed.timing import summary, Timing
+
+System = Callable[[str], np.ndarray]
+BLOCK = 10
+"""Calls in one block; the first is not counted, since others had the caches before it."""
+
+
+class Worker:
+    """A process with one system.
+
+    Parameters
+    ----------
+    make
+        Makes the system; a function of a module, since it is sent to the process.
+    arguments
+        For ``make``.
+
+    Raises
+    ------
+    RuntimeError
+        When the system cannot be made; the message says why.
+    """
+
+    def __init__(self, make: Callable[..., System], *arguments: object) -> None:
+        context = multiprocessing.get_context('spawn')  # a fork would share the parent's threads
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+        error = self._receive()
+        if error is not None:
+            self.close()
+            raise RuntimeError(error)
+
+    def answer(self, text: str) -> np.ndarray:
+        """Probabilities of a text, shape (6,)."""
+        return self._ask('answer', [text])
+
+    def times(self, texts: Sequence[str]) -> list[float]:
+        """Seconds of each call; one after the other."""
+        return self._ask('times', list(texts))
+
+    def memory(self) -> int:
+        """Bytes of the process that lie in RAM."""
+        return self._ask('memory', [])
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(10.0)
+        self._process.terminate()
+
+    def _ask(self, what: str, texts: list[str]):
+        self._pipe.send((what, texts))
+        return self._receive()
+
+    def _receive(self):
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            return 'its process ended'
+
+
+def _serve(pipe, make: Callable[..., System], arguments: tuple[object, ...]) -> None:
+    try:
+        system = make(*arguments)
+        system('warm up')
+    except Exception as error:  # whatever it lacks
+        pipe.send(f'{type(error).__name__}: {error}'.splitlines()[0])
+        return
+    pipe.send(None)
+    while True:
+        try:
+            what, texts = pipe.recv()
+        except EOFError:
+            return
+        if what == 'answer':
+            pipe.send(system(texts[0]))
+        elif what == 'memory':
+            pipe.send(resident_bytes())
+        else:
+            pipe.send([_seconds(system, text) for text in texts])
+
+
+def _seconds(system: System, text: str) -> float:
+    before = time.perf_counter()
+    system(text)
+    return time.perf_counter() - before
+
+
+def in_turn(workers: Mapping[str, Worker], texts: Sequence[str], seconds: float
+            ) -> dict[str, Timing]:
+    """Blocks of calls to every worker, round after round, each worker with the same texts.
+
+    Parameters
+    ----------
+    workers
+        By name.
+    texts
+        Gone through again and again.
+    seconds
+        How long to go on.
+    """
+    times: dict[str, list[float]] = {name: [] for name in workers}
+    rng, names, first = random.Random(0), list(workers), 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until or not times[names[0]]:
+        block = [texts[(first + number) % len(texts)] for number in range(BLOCK)]
+        for name in rng.sample(names, len(names)):
+            times[name] += workers[name].times(block)[1:]
+        first += BLOCK
+    return {name: summary(values) for name, values in times.items()}
