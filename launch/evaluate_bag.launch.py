@@ -15,8 +15,8 @@ from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import Node
 
 PREDICTOR = Path(__file__).parent / 'predictor.launch.py'
-TYPES = {'bag': str, 'play': bool, 'rate': float, 'labels': str, 'json': str, 'report': str,
-         'use_sim_time': bool}
+TYPES = {'bag': str, 'play': bool, 'rate': float, 'most_pending': int, 'longest_pause_s': float,
+         'timeout_s': float, 'labels': str, 'json': str, 'report': str, 'use_sim_time': bool}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -29,6 +29,15 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             'rate', default_value='1.0',
             description='Seconds of the recording per second; 0: as fast as answers come.'),
+        DeclareLaunchArgument(
+            'most_pending', default_value='32',
+            description='Most tasks without an answer when the rate is 0.'),
+        DeclareLaunchArgument(
+            'longest_pause_s', default_value='600.0',
+            description='Longer pauses of the recording are shortened to this [s].'),
+        DeclareLaunchArgument(
+            'timeout_s', default_value='30.0',
+            description='How long to wait for an active predictor, and for an answer [s].'),
         DeclareLaunchArgument(
             'labels', default_value='',
             description='JSON Lines with what is right; empty: a topic of the recording, if any.'),

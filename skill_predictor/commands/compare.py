@@ -15,6 +15,7 @@ from typing import Any, TYPE_CHECKING
 from . import add_model_options, add_prediction_options, load_predictor, output
 from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN
 from ..dataset.records import label_flags
+from ..extras import install
 from .data.options import chat_model
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.metrics import scikit_learn
     scikit_learn()
     if args.setfit and importlib.util.find_spec('setfit') is None:
-        raise ImportError("--setfit needs the setfit library; pip install 'skill-predictor[setfit]'")
+        raise ImportError(f'--setfit needs the setfit library: {install("train", "setfit")}')
     splits = read_splits(args.data)
     judged = {name: splits[name] for name in args.splits if splits.get(name)}
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}

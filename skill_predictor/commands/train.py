@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_weights_options, UsageError
+from ..extras import install
 
 if TYPE_CHECKING:
     from ..training.recipe import Recipe
     from ..training.runs import Run
 
 _EXAMPLES = """\
-DATA is a dataset's folder with train.jsonl and validation.jsonl (see data/README.md); the best epoch
-is chosen by validation. A training that was stopped goes on where it was when the same command is
+DATA is a dataset's folder with train.jsonl, validation.jsonl, test.jsonl and test_domains.jsonl (see
+docs/dataset.md; the last two may be empty). The best epoch is chosen by validation. A training that was stopped goes on where it was when the same command is
 given again. On two cores mpnet reads about 11 tasks a second in training, minilm about 60.
 Several GPUs:
   accelerate launch -m skill_predictor train data --output models/my-model
@@ -44,7 +45,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--set', nargs='+', default=[], dest='changes', metavar='KEY=VALUE',
                         help='change settings of all recipes')
     parser.add_argument('--runs', type=Path, metavar='DIR', help='where checkpoints, logs and '
-                        'weights of the single encoders are kept (default: runs/ beside the model)')
+                        'weights of the single encoders are kept (default: runs/NAME)')
     parser.add_argument('--name', help='name of the model (default: that of its folder)')
     parser.add_argument('--seed', type=int, default=0, metavar='N',
                         help='start of all random numbers (default: 0)')
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     name = args.name or args.output.resolve().name
     check_target(args.output, name, args.overwrite)
     examples, hashes = read_examples(args.data)
-    runs = _train(args, recipes, args.runs or args.output.parent / 'runs' / name, examples, hashes)
+    runs = _train(args, recipes, args.runs or Path('runs') / name, examples, hashes)
     model, figures = release_runs(
         runs, args.output, name, examples, command=_command(args), encoders_folder=args.encoders,
         offline=args.offline, overwrite=args.overwrite)
@@ -101,8 +102,7 @@ def require_packages() -> None:
     missing = [module for module in ('torch', 'transformers', 'accelerate', 'peft')
                if importlib.util.find_spec(module) is None]
     if missing:
-        raise UsageError(f'training needs {", ".join(missing)}: '
-                         "pip install 'skill-predictor[train]'")
+        raise UsageError(f'training needs {", ".join(missing)}: {install("train")}')
     from ..evaluation.metrics import scikit_learn
     scikit_learn()
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ..extras import install
+
 FORMATS = ('json_schema', 'json_object', 'none')
 """How a server can be held to JSON: by a schema, to any object, or by the prompt alone."""
 
@@ -107,8 +109,8 @@ class ChatModel:
             import openai
             from aiolimiter import AsyncLimiter
         except ImportError as error:
-            raise ImportError("asking a language model needs openai and aiolimiter: "
-                              "pip install 'skill-predictor[dataset]'") from error
+            raise ImportError('asking a language model needs openai and aiolimiter: '
+                              f'{install("dataset")}') from error
         self.options = options
         self.usage = usage or Usage()
         # Bursts of one: a limit of 60 a minute is one a second.

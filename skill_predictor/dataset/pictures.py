@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..extras import install
 from .audit.agreement import Agreement
 from .records import TaskRecord
 from .statistics import Statistics, words
@@ -88,8 +89,7 @@ def _figure(height: float):
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("drawing needs matplotlib: "
-                          "pip install 'skill-predictor[dataset]'") from error
+        raise ImportError(f'drawing needs matplotlib: {install("dataset")}') from error
     figure = Figure(figsize=(_WIDTH, height), layout='constrained')
     return figure, figure.subplots()
 

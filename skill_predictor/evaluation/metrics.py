@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..extras import install
 from ..taxonomy import NUM_SKILLS, SKILLS
 
 
@@ -65,8 +66,7 @@ def scikit_learn() -> ModuleType:
     try:
         from sklearn import metrics
     except ImportError as error:
-        raise ImportError("scoring needs scikit-learn: "
-                          "pip install 'skill-predictor[evaluation]'") from error
+        raise ImportError(f'scoring needs scikit-learn: {install("evaluation")}') from error
     return metrics
 
 

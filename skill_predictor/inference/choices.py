@@ -1,7 +1,7 @@
 """What a user may choose from. Kept apart so that `skill-predictor --help` loads nothing heavy."""
 
 ENGINES = ('tensorrt', 'onnxruntime')
-"""Engines by name, best first. One that this version lacks is refused with the reason."""
+"""Engines by name, best first. One that does not work on the machine is refused with the reason."""
 
 PRECISIONS = ('auto', 'int8', 'fp16', 'fp32')
 """``auto``: int8 on the CPU, fp16 on a GPU; not every engine knows all."""

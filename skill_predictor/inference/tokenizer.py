@@ -6,6 +6,7 @@ other special tokens (``<s>``, ``</s>``, ``<pad>``). So one pass over the text s
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,9 +21,15 @@ from .store import TokenIds
 from .text import clean_text
 
 UNKNOWN = '[UNK]'
+LAST_LATIN_EXTENDED_B = '\u024f'
+"""Letters up to this one are Latin."""
 
 MAX_UNKNOWN_SHARE = 0.5
-"""A text of which more tokens than this are unknown is in no language that the model reads."""
+"""A text of which more tokens than this are unknown cannot be judged."""
+
+MAX_FOREIGN_SHARE = 0.5
+"""A text of which more letters than this are of other alphabets than the Latin one is not English; the
+vocabulary knows the letters of many, and a model would answer anything."""
 
 
 class TaskTokenizer:
@@ -61,9 +68,11 @@ class TaskTokenizer:
         Raises
         ------
         TextError
-            When there are more than ``max_tokens`` tokens with the two special ones, or when most
-            are unknown to the vocabulary.
+            When there are more than ``max_tokens`` tokens with the two special ones, when most
+            are unknown to the vocabulary, or when most letters are not Latin.
         """
+        if _foreign_share(text) > MAX_FOREIGN_SHARE:
+            raise TextError('most letters of the text are not Latin; the model reads English only')
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         if not ids:
             raise TextError('the text has no word that the model reads')
@@ -75,6 +84,13 @@ class TaskTokenizer:
             raise TextError(
                 'most of the text is unknown to the model, which reads English only')
         return ids
+
+
+def _foreign_share(text: str) -> float:
+    letters = [char for char in text if char.isalpha()]
+    foreign = sum(char > LAST_LATIN_EXTENDED_B and 'LATIN' not in unicodedata.name(char, '')
+                  for char in letters)
+    return foreign / len(letters) if letters else 0.0
 
 
 def batch_ids(rows: Sequence[Sequence[int]], numbering: TokenIds

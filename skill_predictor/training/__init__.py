@@ -1,4 +1,4 @@
 """From labelled tasks to a released model: recipes, encoders, the training loop, runs, release.
 
-The only room that imports PyTorch and transformers (``pip install 'skill-predictor[train]'``).
+The only room that imports PyTorch and transformers (``requirements/train.txt``).
 """

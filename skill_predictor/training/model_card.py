@@ -53,8 +53,8 @@ ensemble.
 
 ## Limits
 
-- English only, one to a few sentences, like the tasks it was trained on. Texts in other alphabets are
-  refused; other languages in Latin letters are not.
+- English only, one to a few sentences, like the tasks it was trained on. Texts mostly in other alphabets
+  are refused; other languages in Latin letters are not, and get answers that mean nothing.
 - The tasks were written and labelled by language models, and labelled twice; people may ask in ways
   that are not among them. Measure on your own operators' tasks (`skill-predictor evaluate`).
 - It reads the text alone: what a fleet knows about the place is not in its answer.

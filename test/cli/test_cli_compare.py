@@ -89,5 +89,5 @@ def test_setfit_that_is_missing_is_said_at_once(compare, monkeypatch):
     pytest.importorskip('sklearn')
     monkeypatch.setitem(sys.modules, 'setfit', None)
     done = compare('--setfit', 100)
-    assert done.code != 0 and "pip install 'skill-predictor[setfit]'" in done.err
+    assert done.code != 0 and 'pip install -r requirements/train.txt -r requirements/setfit.txt' in done.err
     assert 'predicting' not in done.err

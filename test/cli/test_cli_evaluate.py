@@ -143,5 +143,6 @@ def test_without_scikit_learn(evaluate, write_lines, monkeypatch):
     monkeypatch.setitem(sys.modules, 'sklearn', None)
     done = evaluate('--input', write_lines(*TASKS))
     assert done.code == 1
-    assert done.err == ("skill-predictor evaluate: scoring needs scikit-learn: "
-                        "pip install 'skill-predictor[evaluation]'\n"), 'before any prediction'
+    assert done.err == (
+        'skill-predictor evaluate: scoring needs scikit-learn: pip install -r requirements/'
+        'evaluation.txt (in the source folder of skill_predictor)\n'), 'before any prediction'

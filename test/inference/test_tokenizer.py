@@ -89,3 +89,20 @@ def test_a_single_row_has_no_padding():
     input_ids, attention_mask = batch_ids([[5, 6, 7]], BERT)
     assert input_ids.tolist() == [[101, 5, 6, 7, 102]]
     assert attention_mask.all()
+
+
+@pytest.mark.parametrize('text, refused', [
+    ('подмети палубу', True), ('σκούπισε το κατάστρωμα', True), ('데크를 청소해', True),
+    ('नाव लाओ', True), ('fly 無人機 over', False), ('Ｆｌｙ', False), ('42', False)])
+def test_other_alphabets_are_refused_even_when_their_letters_are_known(tmp_path, text, refused):
+    """BERT's vocabulary has the letters of most alphabets, so none of these is unknown."""
+    letters = sorted({char for char in text.lower() if not char.isspace()})
+    path = tmp_path / 'vocab.txt'
+    path.write_text('\n'.join(['[PAD]', '[UNK]', *letters, *(f'##{char}' for char in letters)]) + '\n',
+                    encoding='utf-8')
+    tokenizer = TaskTokenizer(path, 64)
+    if refused:
+        with pytest.raises(TextError, match='most letters of the text are not Latin'):
+            tokenizer.tokenize(text)
+    else:
+        assert tokenizer.tokenize(text)

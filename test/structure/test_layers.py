@@ -18,12 +18,13 @@ TRAINING_ONLY = {'torch', 'transformers', 'sentence_transformers', 'accelerate',
 MAY_IMPORT = {
     'taxonomy': set(),
     'markdown': set(),
+    'extras': set(),
     'allocation': {'taxonomy'},
     'inference': {'taxonomy'},
-    'dataset': {'taxonomy', 'inference', 'markdown'},
-    'evaluation': {'taxonomy', 'markdown', 'inference', 'dataset', 'allocation'},
+    'dataset': {'taxonomy', 'inference', 'markdown', 'extras'},
+    'evaluation': {'taxonomy', 'markdown', 'extras', 'inference', 'dataset', 'allocation'},
     'training': {'taxonomy', 'markdown', 'inference', 'dataset', 'evaluation'},
-    'commands': {'taxonomy', 'inference', 'dataset', 'evaluation', 'allocation', 'training'},
+    'commands': {'taxonomy', 'extras', 'inference', 'dataset', 'evaluation', 'allocation', 'training'},
     'cli': {'commands', 'inference', 'dataset', 'evaluation', 'taxonomy'},
     'nodes': {'taxonomy', 'inference', 'allocation', 'evaluation', 'dataset'}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ pytest.importorskip('peft')
 from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.training.ablation import divide, read_variants  # noqa: E402
-from skill_predictor.training.recipe import RecipeError  # noqa: E402
+from skill_predictor.training.recipe import read_recipe, RecipeError  # noqa: E402
 
+ABLATION = Path(__file__).resolve().parents[2] / 'models' / 'ablation'
 RECIPE = ('encoder: bert\ntrained_layers: 1\nhead_layers: [8]\nepochs: 1\nbatch_size: 8\n')
 
 
@@ -22,6 +24,15 @@ def tasks(count=60):
     rng = np.random.default_rng(0)
     return [TaskRecord(f't-{index}', ' '.join(rng.choice(['fly', 'dive', 'box', 'deck'], 4)),
                        ('fly',), writer=f'w{index % 6}') for index in range(count)]
+
+
+@pytest.mark.parametrize('path', sorted(ABLATION.glob('*-variants.yaml')), ids=lambda path: path.stem)
+def test_the_variants_that_come_with_the_package(path):
+    recipe = path.stem.removesuffix('-variants')
+    variants = read_variants(path)
+    assert len(variants) > 5
+    changed = {read_recipe(recipe, changes) for changes in variants.values()}
+    assert len(changed) == len(variants) and read_recipe(recipe) not in changed
 
 
 def test_no_writer_is_fitted_and_judges():

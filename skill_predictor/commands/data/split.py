@@ -14,11 +14,13 @@ from .options import add_encoder_options, embedder, positive, read_all
 _EXAMPLES = """\
 Groups (contrast pairs, paraphrases) stay together. Tasks of held-out domains go to test_domains,
 those of held-out writers to test and validation; a task of train that repeats one of the others is
-left out. What is not given is taken from the folder's dataset.yaml, if it has one.
+left out. Files of the folder are replaced. What is not given is taken from the folder's dataset.yaml, if it has one.
 
 examples:
   skill-predictor data split all.jsonl --output data --held-out-domains 'ski resorts' breweries
-  skill-predictor data split data/*.jsonl --output data --seed 1
+  skill-predictor data split all.jsonl --output data --seed 1 # another draw
+  skill-predictor data split data/train.jsonl data/validation.jsonl data/test.jsonl \\
+      data/test_domains.jsonl more.jsonl --output data
 """
 
 

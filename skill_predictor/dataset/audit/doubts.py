@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...extras import install
+
 UNSURE = (0.3, 0.7)
 """A probability between these is a model that does not know."""
 
@@ -63,8 +65,8 @@ def doubts(targets: np.ndarray, probabilities: np.ndarray,
         from cleanlab.multilabel_classification import get_label_quality_scores
         from cleanlab.multilabel_classification.filter import find_label_issues
     except ImportError as error:
-        raise ImportError("looking for label errors needs cleanlab: "
-                          "pip install 'skill-predictor[dataset]'") from error
+        raise ImportError(
+            f'looking for label errors needs cleanlab: {install("dataset")}') from error
     targets = np.asarray(targets, dtype=bool)
     probabilities = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-6, 1 - 1e-6)
     if targets.shape != probabilities.shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from ...extras import install
 from ...inference.locations import shared
 
 TASK = 'skill_predictor/msg/TaskDescription'
@@ -24,8 +25,7 @@ def library() -> Any:
     try:
         import rosbags.highlevel
     except ImportError as error:
-        raise ImportError("bags need the rosbags library; pip install 'skill-predictor[bags]'"
-                          ) from error
+        raise ImportError(f'bags need the rosbags library: {install("bags")}') from error
     return rosbags
 
 

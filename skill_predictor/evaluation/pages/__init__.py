@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...extras import install
+
 
 def render(name: str, **values: object) -> str:
     """A page.
@@ -23,8 +25,7 @@ def render(name: str, **values: object) -> str:
     try:
         from jinja2 import Environment, FileSystemLoader
     except ImportError as error:
-        raise ImportError("the report needs jinja2: "
-                          "pip install 'skill-predictor[evaluation]'") from error
+        raise ImportError(f'the report needs jinja2: {install("evaluation")}') from error
     # Texts of tasks are anybody's: they must not become markup.
     pages = Environment(autoescape=True, loader=FileSystemLoader(Path(__file__).parent))
     return pages.get_template(name).render(**values)

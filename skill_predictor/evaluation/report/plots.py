@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...extras import install
 from ...taxonomy import SKILLS
 from ..breakdown import Part
 from ..calibration import coverage_curve, expected_calibration_error, reliability
@@ -134,8 +135,7 @@ def _figure(width: float, height: float):
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib: "
-                          "pip install 'skill-predictor[evaluation]'") from error
+        raise ImportError(f'plots need matplotlib: {install("evaluation")}') from error
     figure = Figure(figsize=(width, height), layout='constrained')
     return figure, figure.subplots()
 
