@@ -65,7 +65,9 @@ def _start(context: LaunchContext) -> list:
     evaluator = Node(
         package='skill_predictor', executable='bag_evaluator_node', name='bag_evaluator',
         namespace=LaunchConfiguration('namespace'), parameters=[values], output='screen',
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')], on_exit=Shutdown())
+        ros_arguments=['--log-level', LaunchConfiguration('log_level')], on_exit=Shutdown(),
+        # After Ctrl-C it still writes its report, which takes a while for a large recording.
+        sigterm_timeout='120', sigkill_timeout='120')
     if not perform_typed_substitution(context, [LaunchConfiguration('start_predictor')], bool):
         return [evaluator]
     return [GroupAction([IncludeLaunchDescription(str(PREDICTOR))]), evaluator]

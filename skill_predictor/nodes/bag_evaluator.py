@@ -12,12 +12,12 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -29,22 +29,45 @@ from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
 from ..allocation.tasks import Status
 from ..evaluation.bags.evaluation import read_labels, replay
 from ..evaluation.bags.figures import figures, rows
+from ..evaluation.bags.events import RecordedTask
 from ..evaluation.bags.live import first_robots, LiveRun
 from ..evaluation.bags.page import page
-from ..evaluation.bags.reading import Bag, BagError, RecordedTask
+from ..evaluation.bags.reading import Bag, BagError
 from ..evaluation.bags.table import table
+from ..evaluation.metrics import scikit_learn
+from ..evaluation.pages import render
+from ..evaluation.report.plots import cumulative
+from ..evaluation.significance import mcnemar
 from ..taxonomy import SKILLS
 from . import qos
 from .main import spin
-from .managed_publishers import inactive_publishers
+from .managed_publishers import ManagedPublishers
+from .pace import Pace
 from .parameters import ParameterError, Settings, topic_names
 from .recorded_tasks import each_once, recorded_task
 
 SHOWN_CHANGES = 20
 POLL_S = 0.01
+STOPPED_WAIT_S = 3.0
+"""How long to wait for answers that are still to come when the run is ended by a signal."""
 LATE_S = 1.0
 """How long to listen after the last answer, for answers that should not come."""
 TELL_EVERY_S = 5.0
+
+
+def require_packages(pages: bool) -> None:
+    """Refuse before the play what would fail after it.
+
+    Raises
+    ------
+    ImportError
+        When a package that the report needs is not installed.
+    """
+    scikit_learn()
+    mcnemar([True], [False])  # scipy
+    if pages:
+        render('base.html', title='', about=[])
+        cumulative({'': [1.0]}, '')
 
 
 class BagEvaluatorNode(Node):
@@ -73,6 +96,7 @@ class BagEvaluatorNode(Node):
             self.get_logger().warning(sentence)
         if not self.settings['bag']:
             raise ParameterError('say which recording: --ros-args -p bag:=PATH')
+        require_packages(pages=bool(self.settings['report']))
         for name in ('json', 'report'):
             folder = Path(self.settings[name]).parent
             if self.settings[name] and not folder.is_dir():
@@ -88,9 +112,10 @@ class BagEvaluatorNode(Node):
             # Before the vectors: of a burst of both, tasks are handled first.
             self.create_subscription(TaskDescription, 'tasks', self._on_task, qos.tasks(10_000))
             self.create_subscription(String, 'task_text', self._on_text, qos.tasks(10_000))
-        self.create_subscription(SkillVector, 'skill_vectors', self._on_vector, qos.results(10_000))
-        self.create_subscription(TaskAllocation, 'task_allocations', self._on_allocation,
-                                 qos.results(10_000))
+        # Of tasks whose ids are not our own, only new answers count, not those that were kept.
+        answers = (qos.results if self.settings['play'] else qos.tasks)(10_000)
+        self.create_subscription(SkillVector, 'skill_vectors', self._on_vector, answers)
+        self.create_subscription(TaskAllocation, 'task_allocations', self._on_allocation, answers)
 
     def _declare(self) -> None:
         declare = self.settings.declare
@@ -106,8 +131,8 @@ class BagEvaluatorNode(Node):
         declare('timeout_s', 30.0, 'How long to wait for the graph, and for an answer [s].',
                 between=(0.1, 3600.0), read_only=True)
         declare('labels', '', 'JSON Lines with what is right: id or text, and label.', read_only=True)
-        declare('label_topic', '/task_labels', 'Topic of the recording with what is right.',
-                read_only=True)
+        declare('label_topic', '', 'Topic of the recording with what is right; empty: those called '
+                'task_labels.', read_only=True)
         declare('text_topics', [''], 'std_msgs/String topics of the recording that carry tasks; '
                 'empty: those called task_text.', read_only=True)
         declare('json', '', 'File for all figures.', read_only=True)
@@ -126,8 +151,8 @@ class BagEvaluatorNode(Node):
             place = {name: index for index, name in enumerate(vector.skills)}
             self._run.answer(
                 vector.task_id.removesuffix(self._suffix), vector.task.text,
-                [vector.required[place[skill]] for skill in SKILLS], vector.latency_ms,
-                time.monotonic(), vector.model_version)
+                [vector.required[place[skill]] for skill in SKILLS], time.monotonic(),
+                vector.model_version)
 
     def _on_allocation(self, allocation: TaskAllocation) -> None:
         if allocation.task_id.endswith(self._suffix):
@@ -148,10 +173,8 @@ class BagEvaluatorNode(Node):
         started = time.monotonic()
         with self._bag() as bag:
             self.get_logger().info(f'{bag.tasks:,} tasks in {bag.path.name}')
-            if self.settings['play']:
-                self._play(bag, stop)
-            else:
-                self._listen(bag, stop)
+            self._wait_for_graph(stop)
+            (self._play if self.settings['play'] else self._listen)(bag, stop)
         self._wait_for_answers(stop)
         return self._report(time.monotonic() - started)
 
@@ -159,7 +182,6 @@ class BagEvaluatorNode(Node):
         return Bag(self.settings['bag'], topic_names(self.settings['text_topics']) or None)
 
     def _play(self, bag: Bag, stop: threading.Event) -> None:
-        self._wait_for_graph(stop)
         told = time.monotonic()
         for task in self._paced(each_once(bag.events()), stop):
             message = recorded_task(task, self.get_clock().now())
@@ -174,14 +196,16 @@ class BagEvaluatorNode(Node):
     def _wait_for_graph(self, stop: threading.Event) -> None:
         """Until somebody takes tasks, somebody active makes vectors, and time runs."""
         deadline = time.monotonic() + self.settings['timeout_s']
+        topic = self.resolve_topic_name('skill_vectors')
+        publishers = ManagedPublishers(self, topic)
         while not stop.is_set():
             lacks = [what for what, there in (
-                ('nobody subscribes to tasks', self._tasks.get_subscription_count()),
-                ('nobody publishes skill_vectors', self.count_publishers('skill_vectors')),
+                ('nobody subscribes to tasks', not self.settings['play']
+                 or self._tasks.get_subscription_count()),
+                ('nobody publishes skill_vectors', self.count_publishers(topic)),
                 ('no time comes on /clock (use_sim_time)', self.get_clock().now().nanoseconds))
                 if not there]
-            lacks += [f'{name} is not active' for name in ([] if lacks else inactive_publishers(
-                self, 'skill_vectors'))]
+            lacks += [f'{name} is not active' for name in ([] if lacks else publishers.inactive())]
             if not lacks:
                 return
             if time.monotonic() > deadline:
@@ -194,16 +218,12 @@ class BagEvaluatorNode(Node):
         """Each task when its time has come, or when few enough wait for their answer."""
         rate, most = self.settings['rate'], self.settings['most_pending']
         longest = int(self.settings['longest_pause_s'] * 1e9)
-        clock = self.get_clock()
-        due, before = clock.now(), None
+        pace, before = Pace(self, stop), None
         for task in tasks:
             if rate:
                 pause = 0 if before is None else min(max(0, task.time_ns - before), longest)
-                due, before = due + Duration(nanoseconds=int(pause / rate)), task.time_ns
-                while (left := (due - clock.now()).nanoseconds / 1e9) > 0 and not stop.is_set():
-                    # Simulated time may stand still, or run.
-                    stop.wait(POLL_S if self.get_parameter('use_sim_time').value
-                              else min(left, 1.0))
+                before = task.time_ns
+                pace.wait(int(pause / rate))
             else:
                 while self._run.pending(time.monotonic()) >= most and not stop.is_set():
                     stop.wait(0.001)
@@ -227,19 +247,25 @@ class BagEvaluatorNode(Node):
                 return
 
     def _wait_for_answers(self, stop: threading.Event) -> None:
-        while self._run.pending(time.monotonic()) and not stop.wait(POLL_S):
-            pass
-        stop.wait(LATE_S)
+        """Also when the run was ended before its time: what was asked by then is answered soon."""
+        until = time.monotonic() + (STOPPED_WAIT_S if stop.is_set() else float('inf'))
+        while self._run.pending(time.monotonic()) and time.monotonic() < until:
+            time.sleep(POLL_S)
+            if stop.is_set():
+                until = min(until, time.monotonic() + STOPPED_WAIT_S)
+        if stop.is_set():
+            self._run.give_up()
+        time.sleep(LATE_S)
 
     def _report(self, seconds: float) -> int:
         recorded: dict[str, tuple[str, ...]] = {}
         with self._bag() as bag:
-            found = replay(first_robots(bag.events(), recorded), self._run.said,
-                           labels=self._labels, label_topic=self.settings['label_topic'])
+            found = replay(first_robots(bag.events(), recorded), self._run.said, labels=self._labels,
+                           label_topics=bag.label_topics(self.settings['label_topic'] or None))
             troubles = [*bag.troubles, *found.troubles()]
         live = {**self._run.facts(recorded), 'seconds': seconds, 'rate': self.settings['rate']}
         if not live['asked']:
-            raise BagError('no task was played')
+            raise BagError('; '.join(['no task was played', *troubles]))
         result: dict[str, Any] = {
             'model': self._run.model_version or 'no vector came', 'engine': 'the running graph',
             'against': None, 'bags': [bag.path.name], 'troubles': troubles,
@@ -278,6 +304,9 @@ def _run(stop: threading.Event) -> int:
         return node.evaluate(stop)
     except (BagError, ParameterError, ImportError, OSError, ValueError) as error:
         logger.fatal(str(error) or type(error).__name__)
+        return 1
+    except Exception as error:
+        logger.fatal(f'unexpected {type(error).__name__}: {error}\n{traceback.format_exc()}')
         return 1
     finally:
         ended.set()

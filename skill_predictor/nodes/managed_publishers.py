@@ -5,47 +5,53 @@ from __future__ import annotations
 import threading
 
 from lifecycle_msgs.srv import GetState
+from rclpy.client import Client
 from rclpy.node import Node
 
 ANSWER_S = 1.0
 """How long to wait for a node's service, and for its state."""
 
-_UNMANAGED = 'unmanaged'
 _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # what rmw says until it has heard of the node
 
 
-def inactive_publishers(node: Node, topic: str) -> list[str]:
-    """Full names of the managed nodes that publish a topic and are not active.
-
-    Blocks until they have answered, so the node's executor must run in another thread. Who has no
-    service for its state after a second is not managed; who does not answer within another is not
-    active. A publisher whose node is not known yet is not, either.
+class ManagedPublishers:
+    """The nodes that publish a topic, and their lifecycle states.
 
     Parameters
     ----------
     node
-        Asks.
+        Asks; its executor must run in another thread than the one that asks.
     topic
-        As the node would subscribe to it.
+        Full name.
     """
-    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    names = sorted({f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in publishers})
-    return [name for name in names if _state(node, name) not in ('active', _UNMANAGED)]
 
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node, self._topic = node, topic
+        # Kept as long as the node: Humble's executor does not bear that one goes while it answers.
+        self._clients: dict[str, Client] = {}
+        self._unmanaged: set[str] = set()
 
-def _state(node: Node, name: str) -> str:
-    if name.endswith(_UNKNOWN):
-        return ''
-    client = node.create_client(GetState, f'{name}/get_state')
-    answered = threading.Event()
-    try:
+    def inactive(self) -> list[str]:
+        """Full names of those that are managed and not active; blocks until they have answered.
+
+        Who has no service for its state after a second is not managed; who does not answer within
+        another is not active. A publisher whose node is not known yet is not, either.
+        """
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        names = {f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in publishers}
+        return [name for name in sorted(names) if not self._is_active(name)]
+
+    def _is_active(self, name: str) -> bool:
+        if name.endswith(_UNKNOWN):
+            return False
+        if name in self._unmanaged:
+            return True
+        if name not in self._clients:
+            self._clients[name] = self._node.create_client(GetState, f'{name}/get_state')
+        client, answered = self._clients[name], threading.Event()
         if not client.wait_for_service(ANSWER_S):
-            return _UNMANAGED
+            self._unmanaged.add(name)
+            return True
         future = client.call_async(GetState.Request())
         future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(ANSWER_S):
-            client.remove_pending_request(future)
-            return ''
-        return future.result().current_state.label
-    finally:
-        node.destroy_client(client)
+        return answered.wait(ANSWER_S) and future.result().current_state.label == 'active'

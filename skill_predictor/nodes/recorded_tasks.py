@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rclpy.time import Time
 
 from skill_predictor.msg import TaskDescription
 
-from ..evaluation.bags.reading import Event, nanoseconds, RecordedTask
+from ..evaluation.bags.events import Event, nanoseconds, RecordedTask
+from ..evaluation.bags.naming import Names
+
+
+_LATEST = (2**31 - 1) * 10**9
+"""The last point in time that a message can hold."""
 
 
 def each_once(events: Iterable[Event]) -> Iterator[RecordedTask]:
-    """Tasks under the names that ``evaluation.bags.evaluation.replay`` gives them, each name once."""
-    names: set[str] = set()
+    """Tasks under the names that ``evaluation.bags.evaluation.replay`` gives them, each once."""
+    names = Names()
     for event in events:
         if isinstance(event, RecordedTask):
-            task = event.named(len(names))
-            if task.task_id not in names:
-                names.add(task.task_id)
-                yield task
+            name, is_new = names.name(event.task_id, event.text)
+            if is_new:
+                yield replace(event, task_id=name)
 
 
 def recorded_task(task: RecordedTask, now: Time) -> TaskDescription:
@@ -47,6 +52,6 @@ def recorded_task(task: RecordedTask, now: Time) -> TaskDescription:
     deadline = nanoseconds(old.deadline)
     if deadline:
         moved = deadline + now.nanoseconds - (nanoseconds(old.header.stamp) or task.time_ns)
-        # A deadline that was over already then is over now.
-        message.deadline = Time(nanoseconds=max(1, moved)).to_msg()
+        # A deadline that was over already then is over now; "never" stays never.
+        message.deadline = Time(nanoseconds=min(max(1, moved), _LATEST)).to_msg()
     return message

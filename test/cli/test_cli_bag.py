@@ -40,6 +40,11 @@ def evaluate(cli, model, bag):
         '--precision', 'fp32', '--threads', 1, *argv)
 
 
+def test_nothing_is_written_over(cli, bag, tmp_path):
+    done = cli('bag', 'record-demo', tmp_path / 'tasks.jsonl', '--output', bag)
+    assert done.code == 2 and 'there is something at' in done.err
+
+
 def test_info(cli, bag):
     done = cli('bag', 'info', bag)
     assert done.code == 0 and re.search(r'20 +/tasks +skill_predictor/msg/TaskDesc', done.out)
@@ -95,7 +100,7 @@ def test_what_the_fleet_would_have_done(evaluate, tmp_path):
                     tmp_path / 'old.yaml', '--report', tmp_path / 'page.html')
     assert done.code == 0, done.err
     # As recorded, 5 tasks fly and 15 ask for wheels and hands; this model gives all to the second.
-    assert 'fleet as recorded: 5 served' in done.out and 'fleet now: 20 served' in done.out
+    assert 'fleet, as recorded: 5 served' in done.out and 'fleet now: 20 served' in done.out
     assert '20 tasks go to others' in done.out and 'before: old_1; now: new_1' in done.out
     assert 'new_1' in (tmp_path / 'page.html').read_text()
     assert evaluate('--recorded-fleet', tmp_path / 'old.yaml').code == 2
@@ -110,6 +115,23 @@ def test_several_bags(cli, evaluate, tmp_path):
     assert json.loads(done.out)['figures']['tasks'] == 21
 
 
+def test_one_bad_bag_of_several(cli, evaluate, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    done = evaluate(more=[tmp_path / 'empty', tmp_path / 'none'])
+    assert done.code == 3 and '20 tasks of bag' in done.out
+    assert 'there is no bag at' in done.err and 'no .mcap or .db3 file' in done.err
+
+
+def test_a_fleet_beside_another_fleet(evaluate, tmp_path):
+    """Without recorded vectors the vectors of now are served by both."""
+    for name, skills in (('old', 'fly'), ('new', 'wheels, hands')):
+        (tmp_path / f'{name}.yaml').write_text(
+            f'/**:\n  ros__parameters:\n    fleet:\n      {name}_1: {{skills: [{skills}]}}\n')
+    done = evaluate('--fleet', tmp_path / 'new.yaml', '--recorded-fleet', tmp_path / 'old.yaml')
+    assert done.code == 0 and 'fleet, recorded fleet: 0 served' in done.out
+    assert 'fleet now: 20 served' in done.out
+
+
 def test_a_damaged_bag_is_evaluated_and_said(evaluate, bag):
     (bag / 'metadata.yaml').unlink()
     done = evaluate()
@@ -119,6 +141,7 @@ def test_a_damaged_bag_is_evaluated_and_said(evaluate, bag):
 @pytest.mark.parametrize('options, code, said', [
     (['--baseline', 'missing.json'], 1, 'missing.json'),
     (['--baseline', 'tasks.jsonl'], 2, 'is no evaluation of bags'),
+    (['--label-topic', '/nowhere'], 2, 'no bag has skill vectors on /nowhere'),
     (['--text-topics', '/nowhere'], 1, 'has no topic /nowhere')])
 def test_what_cannot_be_done(evaluate, tmp_path, monkeypatch, options, code, said):
     monkeypatch.chdir(tmp_path)

@@ -105,7 +105,7 @@ def test_a_long_pause_is_shortened(evaluate, predictor, tmp_path):
 
 def test_texts_that_nobody_can_read_and_repeated_ids(evaluate, predictor, tmp_path):
     write_bag(tmp_path / 'odd', [TaskRecord('a', 'sweep'), TaskRecord('b', ' '),
-                                 TaskRecord('a', 'sweep again')], period_s=0.01)
+                                 TaskRecord('a', 'sweep')], period_s=0.01)
     code, log, result = evaluate(bag=str(tmp_path / 'odd'), rate=0.0)
     assert code == 0, log
     assert result['live']['asked'] == 2 and result['live']['unreadable'] == 1
@@ -118,23 +118,34 @@ def test_a_damaged_bag_is_played_as_far_as_it_goes(evaluate, predictor, bag):
     assert code == 3 and 'trouble: ' in log and result['live']['answered_once'] == 20
 
 
-def test_listening_while_another_plays(start, client, predictor, bag, tmp_path):
-    """Ids as recorded; one task comes as a plain text, and one is played twice."""
+def test_listening_while_another_plays(start, client, predictor, tmp_path):
+    """Ids as recorded; one task comes as a plain text. Twice: what was answered before is no answer."""
     write_bag(tmp_path / 'mixed', [*tasks(5), TaskRecord('plain', 'sweep the hall', ('wheels',))])
-    node = start('bag_evaluator_node', bag=str(tmp_path / 'mixed'), play=False,
-                 json=str(tmp_path / 'out.json'), timeout_s=3.0, longest_pause_s=3.0)
     publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(10))
     texts = client.node.create_publisher(String, 'task_text', qos.tasks(10))
-    for topic in (publisher, texts):
-        assert client.spin_until(lambda: topic.get_subscription_count() == 2)
-    for record in tasks(5):
-        publisher.publish(TaskDescription(task_id=record.id, text=record.text))
-    texts.publish(String(data='sweep the hall'))
-    code = node.process.wait(60)
-    result = json.loads((tmp_path / 'out.json').read_text())
-    assert code == 0, node.log
-    assert result['live']['asked'] == result['live']['answered_once'] == 6
-    assert [row['right'] for row in result['rows'][:5]] == [True] * 5
+    for turn in range(2):
+        node = start('bag_evaluator_node', bag=str(tmp_path / 'mixed'), play=False,
+                     json=str(tmp_path / f'{turn}.json'), timeout_s=5.0, longest_pause_s=3.0)
+        node.wait_for_log('listening')
+        for topic in (publisher, texts):
+            assert client.spin_until(lambda: topic.get_subscription_count() == 2)
+        for record in tasks(5):
+            publisher.publish(TaskDescription(task_id=record.id, text=record.text))
+        texts.publish(String(data='sweep the hall'))
+        code = node.process.wait(60)
+        result = json.loads((tmp_path / f'{turn}.json').read_text())
+        assert code == 0, node.log
+        assert result['live']['asked'] == result['live']['answered_once'] == 6
+        assert result['live']['of_others'] == 0
+        assert [row['right'] for row in result['rows'][:5]] == [True] * 5
+        assert client.spin_until(lambda: publisher.get_subscription_count() == 1)
+
+
+def test_listening_wants_an_active_predictor(start, client, predictor, bag):
+    assert client.change('skill_predictor', 'deactivate')
+    node = start('bag_evaluator_node', bag=str(bag), play=False, timeout_s=2.0)
+    assert node.process.wait(60) == 1 and '/skill_predictor is not active' in node.log
+    assert client.change('skill_predictor', 'activate')
 
 
 def test_missing_and_doubled_answers_are_found(start, client, domain, bag, tmp_path):
@@ -199,10 +210,12 @@ def test_simulated_time(start, client, predictor, bag, tmp_path):
         tell(now[0])
         return not node.alive
 
+    assert client.spin_until(lambda: move() or len(heard) > 5)
+    now[0] = 0.0  # the simulation starts again
     assert client.spin_until(move)
     assert node.process.returncode == 0, node.log
     assert len(heard) == 20
-    assert heard[-1].header.stamp.sec + heard[-1].header.stamp.nanosec / 1e9 >= 101.9
+    assert 1.0 < heard[-1].header.stamp.sec + heard[-1].header.stamp.nanosec / 1e9 < 10.0
 
 
 def test_control_c_reports_what_was_played(start, client, predictor, tmp_path):
@@ -215,6 +228,25 @@ def test_control_c_reports_what_was_played(start, client, predictor, tmp_path):
     result = json.loads((tmp_path / 'out.json').read_text())
     assert 0 < result['live']['asked'] == result['figures']['tasks'] < 100
     assert result['live']['unanswered'] == 0
+
+
+def test_answers_that_are_still_to_come_when_it_is_ended(start, client, domain, bag, tmp_path):
+    """Of four tasks on their way two are answered after Ctrl-C, two never: they were not asked."""
+    heard = client.collect(TaskDescription, 'slow/tasks', qos.tasks(100))
+    answers = client.node.create_publisher(SkillVector, 'slow/vectors', qos.results(100))
+    node = start('bag_evaluator_node', '-r', '__ns:=/slow', '-r', 'skill_vectors:=vectors',
+                 bag=str(bag), rate=0.0, most_pending=4, json=str(tmp_path / 'out.json'))
+    assert client.spin_until(lambda: len(heard) == 4)
+    client.spin(0.5)
+    assert len(heard) == 4, 'no more than most_pending'
+    node.process.send_signal(signal.SIGINT)
+    for task in heard[:2]:
+        answers.publish(SkillVector(task_id=task.task_id, task=task, skills=SKILLS,
+                                    required=[skill == 'wheels' for skill in SKILLS]))
+    assert node.process.wait(30) == 0, node.log
+    result = json.loads((tmp_path / 'out.json').read_text())
+    assert result['live']['asked'] == result['live']['answered_once'] == 2
+    assert result['figures']['tasks'] == 2 and result['figures']['accuracy']['exact_match'] == 1.0
 
 
 def test_a_recorded_task_is_given_again():
@@ -233,6 +265,7 @@ def test_a_recorded_task_is_given_again():
     assert (message.deadline.sec, message.deadline.nanosec) == (80, 5), 'half a minute later'
     assert (message.expected_duration.sec, message.expected_duration.nanosec) == (60, 1)
     assert message.payload_kg == 1.5 and (message.location.x, message.location.z) == (1.0, 3.0)
+    assert recorded_task(task, Time(nanoseconds=(2**31 - 10) * 10**9)).deadline.sec == 2**31 - 1
     plain = recorded_task(RecordedTask(5, '/task_text', 'text-1', 'sweep'), Time(nanoseconds=7))
     assert (plain.task_id, plain.text, plain.priority) == ('text-1', 'sweep', 1)
     assert plain.deadline.sec == 0

@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from .. import (add_model_options, add_prediction_options, load_predictor, outpu
 
 if TYPE_CHECKING:
     from ...evaluation.bags.evaluation import Replayed, Said
-    from ...evaluation.bags.reading import RecordedTask
+    from ...evaluation.bags.events import Event, RecordedTask
+    from ...evaluation.bags.reading import Bag
     from ...inference.predictor import SkillPredictor
 
 _EXAMPLES = """\
@@ -28,7 +29,8 @@ exit codes:
   0  evaluated
   1  nothing could be evaluated, or the gate (--baseline) is closed
   2  wrong usage
-  3  evaluated, but a bag is damaged: what could be read is in the figures
+  3  evaluated, but a bag is damaged, or a clock was set while recording: what could be read is in
+     the figures
 
 examples:
   skill-predictor bag evaluate recordings/monday
@@ -50,10 +52,11 @@ def add_parser(actions) -> None:
         description='Predict the tasks of bags, offline and without ROS, and compare.')
     parser.add_argument('bags', nargs='+', metavar='BAG', help='folder, .mcap, .db3 or .bag')
     parser.add_argument('--labels', metavar='FILE',
-                        help='what is right: JSON Lines with id or text, and label')
-    parser.add_argument('--label-topic', default='/task_labels', metavar='TOPIC',
+                        help='what is right: labelled tasks as JSON Lines, found by id or else by '
+                             'text; goes before labels of the bag')
+    parser.add_argument('--label-topic', metavar='TOPIC',
                         help='skill vectors that say what is right, instead of what was answered '
-                             '(default: /task_labels)')
+                             "(default: those called task_labels; '': none)")
     parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
                         help='std_msgs/String topics that carry tasks (default: those called '
                              'task_text)')
@@ -86,14 +89,15 @@ def run(args: argparse.Namespace) -> int:
     labels = read_labels(args.labels) if args.labels is not None else {}
     troubles: list[str] = []
     with ExitStack() as stack:
+        bags = _open(args, stack, troubles)
         model = stack.enter_context(closing(load_predictor(args)))
         other = _second(args, stack)
-        found = _replay(args, model, other, labels, troubles)
+        found = _replay(args, bags, model, other, labels, troubles)
         about = {'model': model.model.version, 'engine': model.backend.device,
                  'against': other.model.version if other else None,
                  'bags': [str(Path(bag).name) for bag in args.bags]}
     if not found.ids:
-        print('there is no task in ' + ', '.join(args.bags), file=sys.stderr)
+        print('; '.join(['there is no task in ' + ', '.join(args.bags), *troubles]), file=sys.stderr)
         return 1
     result = {**about, 'troubles': troubles, 'figures': figures(found), 'rows': rows(found),
               'fleet': _serve(found, fleets)}
@@ -109,22 +113,43 @@ def run(args: argparse.Namespace) -> int:
     return 3 if troubles else 0
 
 
-def _replay(args: argparse.Namespace, model: SkillPredictor, other: SkillPredictor | None,
-            labels: dict[str, tuple[str, ...]], troubles: list[str]) -> Replayed:
+def _open(args: argparse.Namespace, stack: ExitStack, troubles: list[str]) -> list[Bag]:
+    """The bags that can be opened; the others are troubles, but for the last one."""
+    from ...evaluation.bags.reading import Bag, BagError
+    bags = []
+    for path in args.bags:
+        try:
+            bags.append(stack.enter_context(Bag(path, args.text_topics)))
+        except BagError as error:
+            troubles.append(str(error))
+    if not bags:
+        raise BagError('; '.join(troubles))
+    if args.label_topic and not any(bag.label_topics(args.label_topic) for bag in bags):
+        raise UsageError(f'no bag has skill vectors on {args.label_topic}')
+    return bags
+
+
+def _replay(args: argparse.Namespace, bags: list[Bag], model: SkillPredictor,
+            other: SkillPredictor | None, labels: dict[str, tuple[str, ...]],
+            troubles: list[str]) -> Replayed:
     import heapq
     from ...evaluation.bags.evaluation import replay
-    from ...evaluation.bags.reading import Bag
-    with ExitStack() as stack:
-        bags = [stack.enter_context(Bag(path, args.text_topics)) for path in args.bags]
-        tasks = sum(bag.messages for bag in bags)
-        with progress_bar(tasks, args.json == '-') as done:
-            found = replay(
-                heapq.merge(*(bag.events() for bag in bags), key=lambda event: event.time_ns),
-                _asker(model), other=_asker(other) if other else None, labels=labels,
-                label_topic=args.label_topic, keep_tasks=args.fleet is not None, on_task=done)
-        troubles += [f'{bag.path.name}: {trouble}' for bag in bags for trouble in bag.troubles]
-        troubles += found.troubles()
+    events = heapq.merge(*(_of_source(bag, number) for number, bag in enumerate(bags)),
+                         key=lambda event: event.time_ns)
+    with progress_bar(sum(bag.tasks for bag in bags), args.json == '-') as done:
+        found = replay(
+            events, _asker(model), other=_asker(other) if other else None, labels=labels,
+            label_topics=frozenset().union(*(bag.label_topics(args.label_topic) for bag in bags)),
+            keep_tasks=args.fleet is not None, on_task=done)
+    troubles += [f'{bag.path.name}: {trouble}' for bag in bags for trouble in bag.troubles]
+    troubles += found.troubles()
     return found
+
+
+def _of_source(bag: Bag, number: int) -> Iterator[Event]:
+    """A bag's events, marked with its number: ids of two bags have nothing to do with each other."""
+    for event in bag.events():
+        yield replace(event, source=number) if number and hasattr(event, 'source') else event
 
 
 def _asker(predictor: SkillPredictor) -> Callable[[RecordedTask], Said]:
@@ -152,7 +177,8 @@ def _fleets(args: argparse.Namespace) -> tuple[Any, Any] | None:
         return None
     from ...allocation.capabilities import FleetError, load_fleet
     try:
-        return load_fleet(args.fleet), load_fleet(args.recorded_fleet or args.fleet)
+        fleet = load_fleet(args.fleet)
+        return fleet, load_fleet(args.recorded_fleet) if args.recorded_fleet else fleet
     except FleetError as error:
         raise UsageError(str(error)) from error
 
@@ -164,8 +190,12 @@ def _serve(found: Replayed, fleets: tuple[Any, Any] | None) -> dict[str, Any] | 
     from ...evaluation.bags.fleet import differences, serve
     served = serve(found, found.now, fleets[0])
     result: dict[str, Any] = {'now': served.to_dict(), 'before': None, 'differences': []}
-    masks = found.recorded if found.known(found.recorded).any() else found.other
-    if masks:
+    masks, result['before_is'] = found.recorded, 'as recorded'
+    if not found.known(masks).any():
+        # Another model's vectors, or the same ones for another fleet.
+        masks, result['before_is'] = ((found.other, 'other model') if found.other
+                                      else (found.now, 'recorded fleet'))
+    if masks is not found.now or fleets[0] is not fleets[1]:
         before = serve(found, masks, fleets[1])
         result['before'] = before.to_dict()
         result['differences'] = [asdict(one) for one in differences(found, before, served)]
@@ -176,7 +206,10 @@ def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:
     if args.baseline is None:
         return None
     try:
-        return json.loads(args.baseline.read_text(encoding='utf-8'))['rows']
+        rows = json.loads(args.baseline.read_text(encoding='utf-8'))['rows']
+        for row in rows:
+            row['id'], row['required'], row['right']
+        return rows
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f'{args.baseline} is no evaluation of bags (--json): {error}') from error
 

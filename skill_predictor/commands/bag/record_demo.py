@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .. import UsageError
 from ...dataset.records import read_tasks
 
 _EXAMPLES = """\
@@ -37,6 +38,8 @@ def add_parser(actions) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the bag."""
     from ...evaluation.bags.writing import LABEL_TOPIC, TASK_TOPIC, write_bag
+    if args.output.exists():
+        raise UsageError(f'there is something at {args.output} already; choose another folder')
     tasks = list(read_tasks(args.tasks))[:args.first]
     count = write_bag(args.output, tasks, storage=args.storage, compression=args.compression,
                       period_s=args.period)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reading import RecordedVector
+from .events import RecordedVector
 
 JUMP_NS = 10 * 10**9
 """A clock that moves by so much between two vectors was set."""

@@ -8,16 +8,17 @@ changed decisions only, and of those the first :data:`MOST_CHANGES`.
 from __future__ import annotations
 
 import os
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...dataset.records import read_tasks
 from ...taxonomy import NUM_SKILLS, SKILLS
 from .clock import ClockWatch
-from .reading import Event, RecordedTask, RecordedVector
+from .events import Event, RecordedTask, RecordedVector
+from .matching import Rows
+from .naming import Names
 
 MOST_CHANGES = 1000
 """Most changed decisions that are kept in words."""
@@ -28,8 +29,8 @@ MOST_EARLY = 10_000
 _NONE = -1  # no decision: a mask of six bits is never below 0
 
 Predict = Callable[[RecordedTask], 'Said | None']
-"""What a model says; the task always has an id, which is ``text-<number>`` where none was recorded.
-``None``: it was not asked, and the task is left out."""
+"""What a model says; the task has its name (:class:`Names`) as id. ``None``: it was not asked, and the
+task is left out."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Replayed:
     Attributes
     ----------
     ids : list of str
-        As recorded, else ``text-<number>``.
+        See :class:`skill_predictor.evaluation.bags.naming.Names`.
     times_ns : list of int
     now, other, recorded, labels : list of int
         Decisions as bits in the order of the skills; -1: none. ``other`` is the second model's.
@@ -86,7 +87,7 @@ class Replayed:
     unreadable : int
         Tasks that the model refuses; their decision is -1.
     duplicates : int
-        Tasks with an id that had come before; only the first counts.
+        Tasks with an id and a text that had come before; only the first counts.
     unasked : int
         Recorded vectors to which no task was found.
     clock_jumps : list of tuple of int and float
@@ -131,8 +132,9 @@ class Replayed:
 
 
 def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None = None,
-           labels: Mapping[str, tuple[str, ...]] | None = None, label_topic: str = '',
-           keep_tasks: bool = False, on_task: Callable[[int], None] | None = None) -> Replayed:
+           labels: Mapping[str, tuple[str, ...]] | None = None,
+           label_topics: Collection[str] = (), keep_tasks: bool = False,
+           on_task: Callable[[int], None] | None = None) -> Replayed:
     """Go through a recording.
 
     Parameters
@@ -143,14 +145,14 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
         The model, and one to compare it with.
     labels
         Required skills by task id, or by text.
-    label_topic
-        Of skill vectors that say what is right, instead of what was answered.
+    label_topics
+        Of skill vectors that say what is right, instead of what was answered; ``labels`` go before.
     keep_tasks
         Keep the tasks in memory, for :func:`skill_predictor.evaluation.bags.fleet.serve`.
     on_task
         Called with the number of tasks done since the last call.
     """
-    state = _Replay(predict, other, labels or {}, label_topic, keep_tasks)
+    state = _Replay(predict, other, labels or {}, label_topics, keep_tasks)
     for event in events:
         if isinstance(event, RecordedTask):
             state.task(event)
@@ -158,46 +160,40 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
                 on_task(1)
         elif isinstance(event, RecordedVector):
             state.vector(event)
-    return state.found
+    return state.finish()
 
 
 class _Replay:
     def __init__(self, predict: Predict, other: Predict | None,
-                 labels: Mapping[str, tuple[str, ...]], label_topic: str,
+                 labels: Mapping[str, tuple[str, ...]], label_topics: Collection[str],
                  keep_tasks: bool) -> None:
         self.found = Replayed()
         self._keep_tasks = keep_tasks
         self._predict, self._other = predict, other
-        self._labels, self._label_topic = labels, label_topic
-        self._row_of: dict[str, int] = {}
-        self._seen = 0
-        # Tasks without an id are found again by their text, in the order in which they came.
-        self._nameless: defaultdict[tuple[bool, int], deque[int]] = defaultdict(deque)
+        self._labels, self._label_topics = labels, label_topics
+        self._names, self._rows = Names(), Rows()
         # A clock that was set back while recording puts answers before their questions.
-        self._early: dict[tuple[bool, str], RecordedVector] = {}
+        self._early: dict[tuple[bool, int, str], RecordedVector] = {}
         self._watch = ClockWatch(self.found.clock_jumps)
+        self._changed: list[tuple[list[Change], int, int]] = []
 
     def task(self, task: RecordedTask) -> None:
-        found = self.found
-        if task.task_id in self._row_of:
+        found, row = self.found, len(self.found.ids)
+        name, is_new = self._names.name(task.task_id, task.text, task.source)
+        if not is_new:
             found.duplicates += 1
             return
-        named, row = task.named(self._seen), len(found.ids)
-        self._seen += 1
+        named = replace(task, task_id=name)
         said = self._predict(named)
         if said is None:
             return
-        if task.task_id:
-            self._row_of[task.task_id] = row
-        else:
-            for is_label in (False, True):
-                self._nameless[is_label, hash(task.text)].append(row)
+        self._rows.add(task, row)
         now = _NONE if said.error else _mask(said.required)
         found.unreadable += bool(said.error)
         label = self._labels.get(task.task_id, self._labels.get(task.text))
         if self._keep_tasks:
             found.tasks.append(task)
-        found.ids.append(named.task_id)
+        found.ids.append(name)
         found.times_ns.append(task.time_ns)
         found.now.append(now)
         found.recorded.append(_NONE)
@@ -209,48 +205,47 @@ class _Replay:
             mask = _NONE if before is None or before.error else _mask(before.required)
             found.other.append(mask)
             if mask != now:
-                _note(found.other_changes, found, row, task.text, mask)
+                self._note(found.other_changes, row, task.text, mask)
         for is_label in (False, True):
-            early = self._early.get((is_label, task.task_id))
+            early = self._early.get((is_label, task.source, task.task_id))
             if early is not None and early.text == task.text:
-                del self._early[is_label, task.task_id]
+                del self._early[is_label, task.source, task.task_id]
                 found.unasked -= not is_label
                 self.vector(early)
 
     def vector(self, vector: RecordedVector) -> None:
-        is_label = bool(self._label_topic) and vector.topic == self._label_topic
-        row = self._find(vector, is_label)
+        found, is_label = self.found, vector.topic in self._label_topics
+        row = self._rows.find(vector, is_label)
         if row is None:
-            self.found.unasked += not is_label
+            found.unasked += not is_label
             if len(self._early) < MOST_EARLY:
-                self._early.setdefault((is_label, vector.task_id), vector)
+                self._early.setdefault((is_label, vector.source, vector.task_id), vector)
             return
-        if not is_label:
-            self._watch.see(self.found.times_ns[row], vector)
         mask = _mask(vector.required)
         if is_label:
-            self.found.labels[row] = mask
+            if found.labels[row] == _NONE:  # a file of labels goes before, the first before others
+                found.labels[row] = mask
             return
-        if self.found.recorded[row] != _NONE:
+        self._watch.see(found.times_ns[row], vector)
+        if found.recorded[row] != _NONE:
             return  # answered twice: the first answer is the one that was acted upon
-        self.found.recorded[row] = mask
-        self.found.recorded_milliseconds[row] = vector.latency_ms
-        if mask != self.found.now[row]:
-            _note(self.found.changes, self.found, row, vector.text, mask)
+        found.recorded[row] = mask
+        found.recorded_milliseconds[row] = vector.latency_ms
+        if mask != found.now[row]:
+            self._note(found.changes, row, vector.text, mask)
 
-    def _find(self, vector: RecordedVector, is_label: bool) -> int | None:
-        if vector.task_id in self._row_of:
-            return self._row_of[vector.task_id]
-        waiting = self._nameless.get((is_label, hash(vector.text)))
-        return waiting.popleft() if waiting else None
+    def _note(self, changes: list[Change], row: int, text: str, before: int) -> None:
+        if len(changes) < MOST_CHANGES:
+            self._changed.append((changes, len(changes), row))
+            changes.append(Change(self.found.times_ns[row], self.found.ids[row], text,
+                                  names(before), names(self.found.now[row])))
 
-
-def _note(changes: list[Change], found: Replayed, row: int, text: str, before: int) -> None:
-    if len(changes) < MOST_CHANGES:
-        label = found.labels[row]
-        changes.append(Change(
-            found.times_ns[row], found.ids[row], text, names(before), names(found.now[row]),
-            None if label == _NONE else names(label)))
+    def finish(self) -> Replayed:
+        """What was found, with the labels that came after the decisions."""
+        for changes, index, row in self._changed:
+            if self.found.labels[row] != _NONE:
+                changes[index] = replace(changes[index], label=names(self.found.labels[row]))
+        return self.found
 
 
 def read_labels(path: str | os.PathLike) -> dict[str, tuple[str, ...]]:

@@ -39,10 +39,15 @@ def figures(found: Replayed) -> dict[str, Any]:
 
 
 def rows(found: Replayed) -> list[dict[str, Any]]:
-    """A row a task, for the next comparison: id, decision, and whether it was right."""
-    return [{'id': name, 'required': None if now < 0 else list(names(now)),
-             'right': None if label < 0 else now == label}
-            for name, now, label in zip(found.ids, found.now, found.labels)]
+    """A row a task, for the next comparison: id, time, decision, recorded decision, what is right."""
+    return [{'id': name, 'time_ns': time_ns, 'required': _listed(now), 'recorded': _listed(before),
+             'label': _listed(label), 'right': None if label < 0 else now == label}
+            for name, time_ns, now, before, label in zip(
+                found.ids, found.times_ns, found.now, found.recorded, found.labels)]
+
+
+def _listed(mask: int) -> list[str] | None:
+    return None if mask < 0 else list(names(mask))
 
 
 def _decided(found: Replayed, masks: list[int], labels: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ long as a task says (else for a usual time). So two runs differ by the vectors o
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +18,11 @@ from ...allocation.ledger import FleetLedger
 from ...allocation.records import Decision
 from ...allocation.tasks import Status, TaskRequest
 from .evaluation import names, Replayed
-from .reading import RecordedTask
+from .events import nanoseconds, RecordedTask
 
 WORK_S = 60.0
 """How long a task takes that does not say it."""
 
-STEP_S = 1.0
 PATIENCE_S = 24 * 3600.0
 """How long after the last task those that still wait may be served."""
 
@@ -83,46 +83,55 @@ def serve(found: Replayed, masks: Sequence[int], fleet: Mapping[str, Robot]) -> 
     if len(found.tasks) != len(found.ids):
         raise ValueError('the tasks were not kept in memory (keep_tasks)')
     service = Service(busy_s=defaultdict(float, dict.fromkeys(fleet, 0.0)))
-    ledger = FleetLedger(fleet, assumed_duration_s=WORK_S,
-                         max_waiting=max(10_000, len(found.ids)))
-    asked: dict[str, float] = {}
-    lasts: dict[str, float] = {}
-    now = found.times_ns[0] / 1e9 if found.ids else 0.0
+    run = _Run(FleetLedger(fleet, assumed_duration_s=WORK_S,
+                           max_waiting=max(10_000, len(found.ids))), service)
     for name, task, mask in zip(found.ids, found.tasks, masks):
-        if mask < 0:
-            continue
-        arrival = max(now, task.time_ns / 1e9)
-        now = _pass(ledger, service, asked, lasts, now, arrival)
-        request = _request(name, task, mask)
-        asked[name], lasts[name] = arrival, request.duration_s or WORK_S
-        _note(service, ledger.submit(request, arrival), asked, lasts, arrival)
-        now = arrival
-    _pass(ledger, service, asked, lasts, now, now + PATIENCE_S)
+        if mask >= 0:
+            run.submit(_request(name, task, mask), task.time_ns / 1e9)
+    run.pass_time(run.now + PATIENCE_S)
     return service
 
 
-def _pass(ledger: FleetLedger, service: Service, asked: Mapping[str, float],
-          lasts: Mapping[str, float], now: float, until: float) -> float:
-    """Let time go by; it is short where nobody works and nobody waits."""
-    while now + STEP_S <= until and (ledger.assignments() or ledger.waiting()):
-        now += STEP_S
-        _note(service, ledger.tick(now), asked, lasts, now)
-        if not ledger.assignments() and ledger.waiting() and until - now > 3600.0:
-            break  # what waits while every robot is free waits for ever
-    return now
+class _Run:
+    """The ledger on recorded time, which goes from event to event: robots that finish, deadlines."""
 
+    def __init__(self, ledger: FleetLedger, service: Service) -> None:
+        self.now = float('-inf')
+        self._ledger, self._service = ledger, service
+        self._asked: dict[str, float] = {}
+        self._lasts: dict[str, float] = {}
+        self._due: list[float] = []
 
-def _note(service: Service, decisions: Sequence[Decision], asked: Mapping[str, float],
-          lasts: Mapping[str, float], now: float) -> None:
-    for decision in decisions:
-        name, choice = decision.task_id, decision.choice
-        service.outcomes[name] = choice.status.name.lower()
-        if choice.status in _SERVED and name not in service.robots:
-            service.robots[name] = tuple(choice.robots)
-            service.waited_s[name] = now - asked[name]
-            for robot in choice.robots:
-                service.busy_s[robot] += lasts[name]
-                service.tasks_of[robot] += 1
+    def submit(self, request: TaskRequest, at: float) -> None:
+        """A task comes."""
+        self.pass_time(at)
+        self.now = max(self.now, at)
+        name = request.task_id
+        self._asked[name], self._lasts[name] = self.now, request.duration_s or WORK_S
+        if request.deadline is not None:
+            heapq.heappush(self._due, request.deadline)
+        self._note(self._ledger.submit(request, self.now))
+
+    def pass_time(self, until: float) -> None:
+        """Let happen what is due by then."""
+        while self._due and self._due[0] <= until:
+            # A little later, so that what is due by a float's last digits is due.
+            self.now = max(self.now, heapq.heappop(self._due) + 1e-3)
+            self._note(self._ledger.tick(self.now))
+
+    def _note(self, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            name, choice = decision.task_id, decision.choice
+            self._service.outcomes[name] = choice.status.name.lower()
+            if choice.status not in _SERVED:
+                continue
+            heapq.heappush(self._due, self.now + self._lasts[name])
+            if name not in self._service.robots:
+                self._service.robots[name] = tuple(choice.robots)
+                self._service.waited_s[name] = self.now - self._asked[name]
+                for robot in choice.robots:
+                    self._service.busy_s[robot] += self._lasts[name]
+                    self._service.tasks_of[robot] += 1
 
 
 def _request(name: str, task: RecordedTask, mask: int) -> TaskRequest:
@@ -130,12 +139,15 @@ def _request(name: str, task: RecordedTask, mask: int) -> TaskRequest:
     if message is None:
         return TaskRequest(name, required)
     duration = message.expected_duration.sec + message.expected_duration.nanosec / 1e9
-    deadline = message.deadline.sec + message.deadline.nanosec / 1e9
+    # Its clock may be another than the recorder's.
+    given_ns = nanoseconds(message.header.stamp) or task.time_ns
+    deadline_ns = nanoseconds(message.deadline)
+    deadline = (deadline_ns - given_ns + task.time_ns) / 1e9 if deadline_ns else None
     place = message.location
     payload = float(message.payload_kg)
     location = (place.x, place.y, place.z)
     return TaskRequest(
-        name, required, priority=int(message.priority), deadline=deadline or None,
+        name, required, priority=int(message.priority), deadline=deadline,
         duration_s=duration if duration > 0 else None,
         payload_kg=payload if 0 <= payload < float('inf') else 0.0,
         location=location if np.isfinite(location).all() else None,

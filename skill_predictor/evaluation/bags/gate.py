@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LEAST_SHARE = 0.99
+"""So large a part of the baseline's tasks must be there again."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -19,7 +22,11 @@ class Verdict:
     labelled : bool
         Whether the drop is of exact match.
     compared : int
-        Tasks that both have.
+        Tasks that the drop is of.
+    changed : int
+        Decisions that are not the same any more, of all tasks that both have.
+    missing : int
+        Tasks of the baseline that are not there, or have lost their label.
     worse : tuple of str
         Ids of tasks that were right and are wrong (with labels), or are decided otherwise.
     """
@@ -28,6 +35,8 @@ class Verdict:
     drop: float
     labelled: bool
     compared: int
+    changed: int
+    missing: int
     worse: tuple[str, ...]
 
 
@@ -35,29 +44,29 @@ def judge(before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]],
           max_drop: float) -> Verdict:
     """Compare two evaluations of the same recordings.
 
+    Labels decide where the baseline has any. The gate is closed as well when more than one in a hundred of
+    the tasks that should be compared are missing.
+
     Parameters
     ----------
     before, now
         Rows from :func:`skill_predictor.evaluation.bags.figures.rows`.
     max_drop
         By how much it may be worse, 0..1.
-
-    Raises
-    ------
-    ValueError
-        When the two have no task in common.
     """
     earlier = {row['id']: row for row in before}
+    labelled = any(row['right'] is not None for row in earlier.values())
     pairs = [(earlier[row['id']], row) for row in now if row['id'] in earlier]
-    if not pairs:
-        raise ValueError('the baseline has no task of these bags; it was made of other recordings')
-    labelled = [(old, new) for old, new in pairs
-                if old['right'] is not None and new['right'] is not None]
+    changed = [new['id'] for old, new in pairs if old['required'] != new['required']]
+    wanted = len(earlier)
+    worse, drop, compared = changed, len(changed) / max(1, len(pairs)), len(pairs)
     if labelled:
-        worse = [new['id'] for old, new in labelled if old['right'] and not new['right']]
-        better = sum(new['right'] and not old['right'] for old, new in labelled)
-        drop, compared = (len(worse) - better) / len(labelled), len(labelled)
-    else:
-        worse = [new['id'] for old, new in pairs if old['required'] != new['required']]
-        drop, compared = len(worse) / len(pairs), len(pairs)
-    return Verdict(drop <= max_drop, drop, bool(labelled), compared, tuple(worse))
+        wanted = sum(row['right'] is not None for row in earlier.values())
+        both = [(old, new) for old, new in pairs
+                if old['right'] is not None and new['right'] is not None]
+        worse = [new['id'] for old, new in both if old['right'] and not new['right']]
+        better = sum(new['right'] and not old['right'] for old, new in both)
+        drop, compared = (len(worse) - better) / max(1, len(both)), len(both)
+    enough = compared >= LEAST_SHARE * wanted and compared > 0
+    return Verdict(enough and drop <= max_drop, drop, labelled, compared, len(changed),
+                   wanted - compared, tuple(worse))

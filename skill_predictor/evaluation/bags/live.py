@@ -16,7 +16,11 @@ from ...inference.text import clean_text
 from ...taxonomy import NUM_SKILLS
 from ..speed.timing import summary
 from .evaluation import Said
-from .reading import Event, RecordedAllocation, RecordedTask
+from .events import Event, RecordedAllocation, RecordedTask
+from .naming import Names
+
+MOST_EARLY = 10_000
+"""Most vectors that are kept although their tasks were not asked."""
 
 MOST_NAMES = 1000
 """Most tasks that are named in the facts of a run, of each kind of trouble."""
@@ -54,65 +58,78 @@ class LiveRun:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._cases: defaultdict[str, _Case] = defaultdict(_Case)
-        # Plain texts have no id before they are answered.
+        self._names = Names()
+        self._cases: dict[str, _Case] = {}
+        # By id and text, as messages have them; of plain texts the id is known when they are answered.
+        self._by_message: dict[tuple[str, str], _Case] = {}
+        self._by_id: dict[str, _Case] = {}
         self._nameless: defaultdict[str, list[_Case]] = defaultdict(list)
-        self._told: Counter[str] = Counter()
         self._waiting: dict[int, _Case] = {}
         self._lock = threading.Lock()
         self.asked = 0
         """How many tasks were asked so far; one that is asked twice counts twice."""
+        self._early: dict[tuple[str, str], tuple[bool, ...]] = {}
         self.model_version = ''
         """Of the latest vector."""
 
-    def ask(self, name: str, text: str, at: float) -> None:
-        """A task goes out, or was heard; ``name`` is empty where it has no id."""
+    def ask(self, task_id: str, text: str, at: float) -> None:
+        """A task goes out, or was heard; its id may be empty."""
+        name, is_new = self._names.name(task_id, text)
         with self._lock:
-            if name:
-                case = self._cases[name]
-            else:
-                case = _Case()
-                self._nameless[text].append(case)
-            case.readable = _is_readable(text)
+            if is_new:
+                case = self._cases[name] = _Case(_is_readable(text))
+                if task_id:
+                    self._by_message[task_id, text] = self._by_id[task_id] = case
+                else:
+                    self._nameless[text].append(case)
+            case = self._cases[name]
+            if is_new and (task_id, text) in self._early:
+                case.required, case.answered = self._early.pop((task_id, text)), 1
+            if not case.waits:
+                case.asked_at = at
             case.asked += 1
             self.asked += 1
-            if case.asked_at != case.asked_at:
-                case.asked_at = at
             if case.waits:
+                # Those that were asked last stand last.
+                self._waiting.pop(id(case), None)
                 self._waiting[id(case)] = case
 
-    def answer(self, name: str, text: str, required: Iterable[bool], latency_ms: float, at: float,
+    def answer(self, task_id: str, text: str, required: Iterable[bool], at: float,
                model_version: str = '') -> None:
         """A vector came.
 
         Parameters
         ----------
-        name, text
+        task_id, text
             Of its task.
         required
             Its flags.
-        latency_ms
-            As the node gives it; used where it is not known when the task was asked.
         at
             When it came.
         model_version
             Who made it.
         """
         with self._lock:
-            case = self._find(name, text)
+            case = self._by_message.get((task_id, text)) or self._plain_text(task_id, text)
+            if case is None:
+                # To a task of others; or the two topics were read in another order.
+                if len(self._early) < MOST_EARLY:
+                    self._early[task_id, text] = tuple(map(bool, required))
+                return
             if not case.answered:
-                round_trip = (at - case.asked_at) * 1e3
-                case.milliseconds = round_trip if round_trip == round_trip else latency_ms
+                case.milliseconds = (at - case.asked_at) * 1e3
                 case.required = tuple(map(bool, required))
             case.answered += 1
             self.model_version = model_version or self.model_version
             if not case.waits:
                 self._waiting.pop(id(case), None)
 
-    def allocate(self, name: str, status: str, robots: Iterable[str], at: float) -> None:
-        """The allocator has decided."""
+    def allocate(self, task_id: str, status: str, robots: Iterable[str], at: float) -> None:
+        """The allocator has decided; decisions on tasks that were not asked are ignored."""
         with self._lock:
-            case = self._cases[name]
+            case = self._by_id.get(task_id)
+            if case is None:
+                return
             if not case.statuses:
                 case.allocated_ms = (at - case.asked_at) * 1e3
             case.statuses.append(status)
@@ -127,17 +144,18 @@ class LiveRun:
                 del self._waiting[key]
             return len(self._waiting)
 
-    def said(self, task: RecordedTask) -> Said | None:
-        """What was answered to a task of the recording, for :func:`replay`; ``None``: it was not asked.
+    def give_up(self) -> None:
+        """Count what is still waited for as not asked: the run was ended before its time."""
+        with self._lock:
+            for case in self._waiting.values():
+                self.asked -= case.asked - case.answered
+                case.asked = case.answered
+            self._waiting.clear()
 
-        Tasks without an id take the answers to their text in turn, so ask for each once.
-        """
+    def said(self, task: RecordedTask) -> Said | None:
+        """What was answered to a task of the recording, for :func:`replay`; ``None``: it was not asked."""
         with self._lock:
             case = self._cases.get(task.task_id)
-            if case is None:
-                same = self._nameless.get(task.text, ())
-                case = same[self._told[task.text]] if self._told[task.text] < len(same) else None
-                self._told[task.text] += 1
             if case is None or not case.asked:
                 return None
             if not case.answered:
@@ -153,26 +171,24 @@ class LiveRun:
             From :func:`first_robots`.
         """
         with self._lock:
-            named = dict(self._cases)
-            for text, cases in self._nameless.items():
-                named.update((f'{text!r} {index}', case) for index, case in enumerate(cases, 1))
-        asked = {name: case for name, case in named.items() if case.asked}
+            asked = {name: case for name, case in self._cases.items() if case.asked}
         unanswered = [name for name, case in asked.items() if case.waits]
         twice = [name for name, case in asked.items() if case.answered > case.asked]
         return {
             'asked': self.asked,
-            'answered_once': sum(case.answered == case.asked for case in asked.values()),
-            'unreadable': sum(not case.readable for case in asked.values()),
+            'answered_once': sum(case.asked for case in asked.values()
+                                 if case.answered == case.asked),
+            'unreadable': sum(case.asked for case in asked.values() if not case.readable),
             'unanswered': len(unanswered), 'unanswered_ids': unanswered[:MOST_NAMES],
             'answered_too_often': len(twice), 'answered_too_often_ids': twice[:MOST_NAMES],
-            'of_others': sum(bool(case.answered) and not case.asked for case in named.values()),
-            'allocations': _allocations(asked, recorded or {})}
+            'of_others': len(self._early), 'allocations': _allocations(asked, recorded or {})}
 
-    def _find(self, name: str, text: str) -> _Case:
-        if name in self._cases:
-            return self._cases[name]
-        waiting = next((case for case in self._nameless.get(text, ()) if not case.answered), None)
-        return self._cases[name] if waiting is None else waiting
+    def _plain_text(self, task_id: str, text: str) -> _Case | None:
+        """The first task without id that has this text and no answer; it has an id from now on."""
+        case = next((case for case in self._nameless.get(text, ()) if not case.answered), None)
+        if case is not None:
+            self._by_message[task_id, text] = self._by_id[task_id] = case
+        return case
 
 
 def _is_readable(text: str) -> bool:

@@ -94,7 +94,7 @@ def _fleet(fleet: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     robots = sorted({robot for key in ('before', 'now') if fleet[key]
                      for robot in fleet[key]['robots']})
-    columns = [(name, fleet[key]) for key, name in (('before', 'as recorded'), ('now', 'now'))
+    columns = [(name, fleet[key]) for key, name in (('before', fleet['before_is']), ('now', 'now'))
                if fleet[key]]
     idle = {'tasks': 0, 'busy_s': 0.0}
     rows = [('served', [f'{part["served"]:,}' for _, part in columns]),

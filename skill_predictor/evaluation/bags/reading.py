@@ -7,102 +7,29 @@ comes before the damage is still given.
 from __future__ import annotations
 
 import heapq
-import sys
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .events import (Event, nanoseconds, RecordedAllocation, RecordedTask,
+                     RecordedVector)
 from .messages import ALLOCATION, library, own_types, TASK, TEXT, VECTOR
+from .opening import BagError, open_files
 from .salvage import salvage
+from .zstandard import zstd
 
 TEXT_TOPIC = 'task_text'
 """Last part of the name under which the node listens for plain texts."""
 
+LABEL_TOPIC = 'task_labels'
+"""Last part of the name of a topic with what is right."""
+
 _ZSTD = bytes.fromhex('28b52ffd')  # RFC 8878; no message in CDR begins so
 
 _NAMES = {TASK: 'tasks', VECTOR: 'skill vectors', ALLOCATION: 'allocations', TEXT: 'texts'}
-
-
-class BagError(Exception):
-    """A bag of which nothing can be evaluated; the message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class RecordedTask:
-    """A task that somebody asked for.
-
-    Attributes
-    ----------
-    time_ns : int
-        When it was recorded, nanoseconds of the recorder's clock.
-    topic, task_id, text : str
-        ``task_id`` is empty where the sender gave none.
-    message : object or None
-        The whole TaskDescription; ``None`` for a plain text.
-    """
-
-    time_ns: int
-    topic: str
-    task_id: str
-    text: str
-    message: Any = None
-
-    def named(self, number: int) -> RecordedTask:
-        """The same; if it has no id, with one made of how many tasks came before it."""
-        return self if self.task_id else replace(self, task_id=f'text-{number + 1}')
-
-
-@dataclass(frozen=True)
-class RecordedVector:
-    """A skill vector that was answered.
-
-    Attributes
-    ----------
-    time_ns, topic, task_id, text : see :class:`RecordedTask`
-    required : tuple of bool
-        In the order of the skills here.
-    probabilities : tuple of float
-    model_version : str
-    latency_ms : float
-        Waiting included.
-    stamp_ns : int
-        When it was made, nanoseconds of the node's clock; 0: it does not say.
-    """
-
-    time_ns: int
-    topic: str
-    task_id: str
-    text: str
-    required: tuple[bool, ...]
-    probabilities: tuple[float, ...]
-    model_version: str
-    latency_ms: float
-    stamp_ns: int = 0
-
-
-@dataclass(frozen=True)
-class RecordedAllocation:
-    """What the allocator decided.
-
-    Attributes
-    ----------
-    time_ns, topic, task_id : see :class:`RecordedTask`
-    status : int
-        ``STATUS_*`` of TaskAllocation.
-    robot_ids : tuple of str
-    """
-
-    time_ns: int
-    topic: str
-    task_id: str
-    status: int
-    robot_ids: tuple[str, ...]
-
-
-Event = RecordedTask | RecordedVector | RecordedAllocation
 
 
 class Bag:
@@ -131,8 +58,9 @@ class Bag:
         """What was wrong with the bag so far, in words."""
         self._stack = ExitStack()
         self._skipped: Counter[str] = Counter()
+        self._given: Counter[str] = Counter()
         try:
-            self._readers = [self._stack.enter_context(reader) for reader in self._open()]
+            self._readers, self._promised = open_files(self.path, self._stack, self.troubles)
             self._wanted = self._choose(text_topics)
         except BaseException:
             self._stack.close()
@@ -151,16 +79,24 @@ class Bag:
                 for connections in self._wanted for connection in connections}
 
     @property
-    def messages(self) -> int:
-        """How many messages of those topics there should be."""
-        return sum(connection.msgcount for connections in self._wanted
-                   for connection in connections)
-
-    @property
     def tasks(self) -> int:
-        """How many of them there should be of tasks; an id that repeats counts again."""
+        """How many messages with tasks there should be; an id that repeats counts again."""
         return sum(connection.msgcount for connections in self._wanted
                    for connection in connections if connection.msgtype in (TASK, TEXT))
+
+    def label_topics(self, name: str | None = None) -> frozenset[str]:
+        """Topics of skill vectors that say what is right, instead of what was answered.
+
+        Parameters
+        ----------
+        name
+            The topic; empty: there is none; ``None``: those called ``task_labels``.
+        """
+        vectors = {topic for topic, kind in self.topics.items() if kind == VECTOR}
+        if name is None:
+            return frozenset(topic for topic in vectors
+                             if topic.rpartition('/')[2] == LABEL_TOPIC)
+        return frozenset(vectors & {name})
 
     def events(self) -> Iterator[Event]:
         """All events in the order of their recording; one message is held in memory at a time."""
@@ -169,48 +105,18 @@ class Bag:
         yield from heapq.merge(*streams, key=lambda event: event.time_ns)
         for topic, count in self._skipped.items():
             self.troubles.append(f'{count} messages of {topic} cannot be read')
+        for topic in self.topics:
+            there, expected = self._given[topic] + self._skipped[topic], self._expected(topic)
+            if there < expected:
+                self.troubles.append(f'{there:,} of the {expected:,} messages of {topic} were found')
         self._skipped.clear()
+        self._given.clear()
 
-    def _open(self) -> list[Any]:
-        """Readers of the bag, or of its single files where it does not hold together."""
-        from rosbags.rosbag1 import Reader as Reader1
-        from rosbags.rosbag2 import Reader as Reader2
-        if not self.path.exists():
-            raise BagError(f'there is no bag at {self.path}')
-        reader = Reader1 if self.path.suffix == '.bag' else Reader2
-        try:
-            return [_opened(reader(self.path))]
-        except Exception as error:  # the libraries below raise errors of their own kinds
-            reason = str(error) or type(error).__name__
-        if not self.path.is_dir():
-            left = salvage(self.path)
-            if left is None:
-                raise BagError(f'{self.path} cannot be read: {reason}{_advice(self.path)}')
-            self.troubles.append(f'{reason}; what comes before the damage is read')
-            return [_opened(left)]
-        return self._open_files(reason)
-
-    def _open_files(self, reason: str) -> list[Any]:
-        """Readers of a folder's single files."""
-        from rosbags.rosbag2 import Reader as Reader2
-        opened = []
-        for path in sorted(self.path.iterdir()):
-            if path.suffix not in ('.mcap', '.db3'):
-                continue
-            try:
-                opened.append(_opened(Reader2(path)))
-            except Exception as error:
-                left = salvage(path)
-                if left is not None:
-                    opened.append(_opened(left))
-                rest = 'what comes before the damage is read' if left else 'it is left out'
-                self.troubles.append(f'{path.name} cannot be read whole ({error}); {rest}')
-        if not opened:
-            inside = '; '.join(self.troubles) or 'there is no .mcap or .db3 file in it'
-            raise BagError(f'{self.path} is no readable bag: {reason} ({inside}). '
-                           '`ros2 bag reindex` may repair it')
-        self.troubles.insert(0, f'{reason}; its {len(opened)} readable files are read one by one')
-        return opened
+    def _expected(self, topic: str) -> int:
+        """How many messages there should be, by the files or by the metadata."""
+        return max(self._promised.get(topic, 0), sum(
+            connection.msgcount for connections in self._wanted for connection in connections
+            if connection.topic == topic))
 
     def _choose(self, text_topics: Sequence[str] | None) -> list[list[Any]]:
         """Connections to read, per reader."""
@@ -219,6 +125,10 @@ class Bag:
                    if _is_wanted(connection, text_topics)] for reader in self._readers]
         names = {connection.topic for connection in found}
         absent = [name for name in text_topics or () if name not in names]
+        others = [name for name in text_topics or () if name in names and not any(
+            connection.topic == name and connection.msgtype == TEXT for connection in found)]
+        if others:
+            raise BagError(f'{", ".join(others)} of {self.path} holds no {TEXT}')
         if absent:
             raise BagError(f'{self.path} has no topic {", ".join(absent)}; it has: '
                            f'{_listed(found)}')
@@ -233,41 +143,37 @@ class Bag:
 
     def _stream(self, reader: Any, connections: list[Any]) -> Iterator[Event]:
         readers = {connection.id: _deserialiser(connection) for connection in connections}
+        for connection, time_ns, data in self._messages(reader, connections):
+            topic = connection.topic
+            try:
+                message = readers[connection.id](data)
+                event = _EVENTS[connection.msgtype](time_ns, topic, message)
+            except Exception:
+                self._skipped[topic] += 1
+            else:
+                self._given[topic] += 1
+                yield event
+
+    def _messages(self, reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
+        """Connection, time and content, as far as they can be had."""
         count = 0
         try:
             for connection, time_ns, data in reader.messages(connections):
                 count += 1
-                try:
-                    message = readers[connection.id](data)
-                    event = _EVENTS[connection.msgtype](time_ns, connection.topic, message)
-                except Exception:
-                    self._skipped[connection.topic] += 1
-                else:
-                    yield event
+                yield connection, time_ns, data
+            return
         except Exception as error:
-            self.troubles.append(f'{Path(reader.path).name} breaks off after {count} messages: '
-                                 f'{str(error) or type(error).__name__}')
-
-
-def _advice(path: Path) -> str:
-    if path.suffix != '.db3':
-        return ''
-    return f'. `sqlite3 {path.name} .recover | sqlite3 repaired.db3` may repair it'
-
-
-def _opened(reader: Any) -> Any:
-    reader.open()
-
-    class Closing:
-        def __enter__(self) -> Any:
-            return reader
-
-        def __exit__(self, *_) -> None:
-            try:
-                reader.close()
-            except Exception:
-                pass  # a damaged bag may not close either; everything was read by then
-    return Closing()
+            reason = str(error) or type(error).__name__
+        name = Path(reader.path).name
+        # A file without index must be in order for rosbags, which it is not when a clock was set.
+        left = salvage(Path(reader.path)) if 'timestamp order' in reason else None
+        if left is None:
+            self.troubles.append(f'{name} breaks off after {count} messages: {reason}')
+            return
+        known = {connection.topic: connection for connection in connections}
+        rest = left.messages([one for one in left.connections if one.topic in known])
+        for connection, time_ns, data in itertools.islice(rest, count, None):
+            yield known[connection.topic], time_ns, data
 
 
 def _is_wanted(connection: Any, text_topics: Sequence[str] | None) -> bool:
@@ -301,14 +207,8 @@ def _deserialiser(connection: Any):
 
 
 def _plain(data: bytes) -> bytes:
-    """A message without its own compression, of which only the lost metadata told."""
-    if bytes(data[:4]) != _ZSTD:
-        return data
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd  # which rosbags brings
-    return zstd.decompress(data)
+    """A message without its own compression, of which only the metadata tells."""
+    return zstd().decompress(data) if bytes(data[:4]) == _ZSTD else data
 
 
 def _task(time_ns: int, topic: str, message: Any) -> RecordedTask:
@@ -328,11 +228,6 @@ def _vector(time_ns: int, topic: str, message: Any) -> RecordedVector:
         tuple(bool(message.required[index]) for index in order),
         tuple(float(message.probabilities[index]) for index in order), message.model_version,
         float(message.latency_ms), nanoseconds(message.header.stamp))
-
-
-def nanoseconds(stamp: Any) -> int:
-    """Of a Time or Duration message."""
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def _allocation(time_ns: int, topic: str, message: Any) -> RecordedAllocation:

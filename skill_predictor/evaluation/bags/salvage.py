@@ -6,6 +6,7 @@ SQLite database that was cut off does not open at all; its own tool repairs it.)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,17 @@ class BrokenMcap:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connections: list[Any] = []
-        known = set()
+        seen: dict[int, tuple[Any, Any]] = {}
+        counts: Counter[int] = Counter()
         try:
             for schema, channel, _ in self._records():
-                if channel.id not in known:
-                    known.add(channel.id)
-                    text = schema.data.decode() if schema.encoding == 'ros2msg' else ''
-                    self._add(channel.id, channel.topic, schema.name, text)
+                seen.setdefault(channel.id, (schema, channel))
+                counts[channel.id] += 1
         except Exception:
             pass  # where it breaks off
+        for number, (schema, channel) in seen.items():
+            text = schema.data.decode() if schema.encoding == 'ros2msg' else ''
+            self._add(number, channel.topic, schema.name, text, counts[number])
 
     def open(self) -> None:
         """Nothing to do: the file is opened for each pass."""
@@ -69,10 +72,10 @@ class BrokenMcap:
                     channel = channels[record.channel_id]
                     yield schemas[channel.schema_id], channel, record
 
-    def _add(self, number: int, topic: str, kind: str, definition: str) -> None:
+    def _add(self, number: int, topic: str, kind: str, definition: str, count: int) -> None:
         from rosbags.interfaces import (
             Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat)
         form = MessageDefinitionFormat.MSG if definition else MessageDefinitionFormat.NONE
         self.connections.append(Connection(
-            number, topic, kind, MessageDefinition(form, definition), '', 0,
+            number, topic, kind, MessageDefinition(form, definition), '', count,
             ConnectionExtRosbag2('cdr', []), self))

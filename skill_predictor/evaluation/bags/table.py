@@ -85,7 +85,7 @@ def _changes(name: str, changes: Sequence, shown: int) -> list[str]:
 
 def _fleet(fleet: dict[str, Any], shown: int) -> list[str]:
     lines = []
-    for key, name in (('before', 'fleet as recorded'), ('now', 'fleet now')):
+    for key, name in (('before', f'fleet, {fleet.get("before_is")}'), ('now', 'fleet now')):
         part = fleet[key]
         if part:
             outcomes = ', '.join(f'{count:,} {status.replace("_", " ")}'
@@ -106,7 +106,10 @@ def _fleet(fleet: dict[str, Any], shown: int) -> list[str]:
 def _verdict(verdict, shown: int) -> list[str]:
     what = 'exact match is lower by' if verdict.labelled else 'share of changed decisions:'
     state = 'passed' if verdict.passed else 'FAILED'
-    lines = [f'gate {state}: {what} {verdict.drop:.4f} over {verdict.compared:,} tasks']
+    lines = [f'gate {state}: {what} {verdict.drop:.4f} over {verdict.compared:,} tasks; '
+             f'{verdict.changed:,} decisions changed']
+    if verdict.missing:
+        lines.append(f'  {verdict.missing:,} tasks of the baseline are missing, or have no label any more')
     if verdict.worse and not verdict.passed:
         names = ', '.join(verdict.worse[:shown])
         more = len(verdict.worse) - shown

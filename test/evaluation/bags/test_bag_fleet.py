@@ -49,14 +49,35 @@ def test_other_vectors_or_another_fleet():
     assert (change.before, change.now) == ('drone', 'impossible')
 
 
-def test_what_a_task_says_counts():
-    stamp = SimpleNamespace(sec=0, nanosec=0)
-    message = SimpleNamespace(
-        expected_duration=SimpleNamespace(sec=300, nanosec=0), deadline=stamp, payload_kg=0.0,
+def message(duration_s=0, stamp_s=0, deadline_s=0):
+    def seconds(value):
+        return SimpleNamespace(sec=value, nanosec=0)
+    return SimpleNamespace(
+        expected_duration=seconds(duration_s), deadline=seconds(deadline_s), payload_kg=0.0,
         priority=1, location=SimpleNamespace(x=0.0, y=0.0, z=0.0),
-        header=SimpleNamespace(frame_id=''))
-    service = serve(recording(0, message=message), [WHEELS], FLEET)
+        header=SimpleNamespace(frame_id='', stamp=seconds(stamp_s)))
+
+
+def test_what_a_task_says_counts():
+    service = serve(recording(0, message=message(300)), [WHEELS], FLEET)
     assert service.busy_s['cart'] == 300.0
+
+
+def test_deadlines_are_of_the_clock_that_stamped_the_task():
+    """Here of a simulation, while the recorder had the time of day."""
+    found = recording(1.7e9, 1.7e9 + 1, 1.7e9 + 2,
+                      message=message(60, stamp_s=100, deadline_s=161))
+    service = serve(found, [WHEELS] * 3, FLEET)
+    assert service.outcomes == {'t0': 'completed', 't1': 'completed', 't2': 'expired'}
+    assert service.waited_s['t1'] == pytest.approx(59, abs=0.1)
+
+
+def test_a_thousand_tasks_for_one_robot():
+    """What waits long is served in the end, and the time that this takes does not explode."""
+    found = recording(*range(1000))
+    service = serve(found, [WHEELS] * 1000, FLEET)
+    assert len(service.robots) == 1000 and set(service.outcomes.values()) == {'completed'}
+    assert service.waited_s['t999'] == pytest.approx(999 * WORK_S - 999, abs=5)
 
 
 def test_tasks_that_were_not_kept():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from skill_predictor.evaluation.bags.live import first_robots, LiveRun
-from skill_predictor.evaluation.bags.reading import RecordedAllocation, RecordedTask
+from skill_predictor.evaluation.bags.events import RecordedAllocation, RecordedTask
+from skill_predictor.evaluation.bags.naming import Names
 
 FLY = (True,) + (False,) * 5
 
@@ -19,8 +20,8 @@ def test_every_task_answered_once():
     run.ask('a', 'fly', 1.0)
     run.ask('b', 'sweep', 2.0)
     assert run.pending(2.0) == 2
-    run.answer('b', 'sweep', FLY, 5.0, 2.5, 'model+1')
-    run.answer('a', 'fly', FLY, 5.0, 3.0)
+    run.answer('b', 'sweep', FLY, 2.5, 'model+1')
+    run.answer('a', 'fly', FLY, 3.0)
     assert run.pending(3.0) == 0 and run.model_version == 'model+1'
     said = run.said(recorded('b'))
     assert said.required == FLY and said.milliseconds == 500.0 and not said.error
@@ -35,8 +36,8 @@ def test_troubles_are_named():
     for name, text in (('silent', 'fly'), ('twice', 'fly'), ('empty', '')):
         run.ask(name, text, 0.0)
     for at in (1.0, 2.0):
-        run.answer('twice', 'fly', FLY, 5.0, at)
-    run.answer('foreign', 'fly', FLY, 5.0, 3.0)
+        run.answer('twice', 'fly', FLY, at)
+    run.answer('foreign', 'fly', FLY, 3.0)
     assert run.pending(5.0) == 1, 'the task without words is not waited for'
     assert run.pending(10.5) == 0, 'nor one that waits too long'
     facts = run.facts()
@@ -51,10 +52,11 @@ def test_texts_without_an_id_take_their_answers_in_turn():
     run = LiveRun(10.0)
     run.ask('', 'fly', 0.0)
     run.ask('', 'fly', 1.0)
-    run.answer('task-1', 'fly', FLY, 5.0, 2.0)
-    run.answer('task-2', 'fly', (False,) * 6, 5.0, 4.0)
-    run.answer('task-3', 'fly', FLY, 5.0, 5.0)
-    said = [run.said(recorded(f'text-{number}')) for number in (1, 2, 3)]
+    run.answer('task-1', 'fly', FLY, 2.0)
+    run.answer('task-2', 'fly', (False,) * 6, 4.0)
+    run.answer('task-3', 'fly', FLY, 5.0)
+    names = Names()
+    said = [run.said(recorded(names.name('', 'fly')[0])) for _ in range(3)]
     assert [(one.required[0], one.milliseconds) for one in said[:2]] == [(True, 2000.0),
                                                                          (False, 3000.0)]
     assert said[2] is None
@@ -64,9 +66,10 @@ def test_texts_without_an_id_take_their_answers_in_turn():
 
 def test_an_answer_before_its_task_is_kept():
     run = LiveRun(10.0)
-    run.answer('a', 'fly', FLY, 7.0, 1.0)
+    run.answer('a', 'fly', FLY, 1.0)
     run.ask('a', 'fly', 1.1)
-    assert run.pending(1.1) == 0 and run.said(recorded('a')).milliseconds == 7.0
+    assert run.pending(1.1) == 0 and run.said(recorded('a')).required == FLY
+    assert run.facts()['of_others'] == 0
 
 
 def test_allocations_beside_recorded_ones():
@@ -85,3 +88,45 @@ def test_allocations_beside_recorded_ones():
     assert found['milliseconds']['mean'] == 2500.0
     assert (found['recorded_too'], found['same_robots']) == (2, 1)
     json.dumps(run.facts(before))
+
+
+def test_a_plain_text_that_is_answered_twice():
+    run = LiveRun(10.0)
+    run.ask('', 'fly', 0.0)
+    run.ask('', 'fly', 0.0)
+    run.answer('x1', 'fly', FLY, 1.0)
+    run.answer('x1', 'fly', FLY, 2.0)
+    run.allocate('x1', 'assigned', ['drone'], 2.0)
+    facts = run.facts()
+    assert facts['answered_too_often'] == 1 and facts['unanswered'] == 1
+    assert facts['allocations']['tasks'] == 1
+
+
+def test_a_task_that_is_asked_again_is_waited_for_again():
+    run = LiveRun(5.0)
+    run.ask('a', 'fly', 0.0)
+    run.answer('a', 'fly', FLY, 1.0)
+    run.ask('a', 'fly', 100.0)
+    assert run.pending(101.0) == 1
+    run.answer('a', 'fly', FLY, 102.0)
+    facts = run.facts()
+    assert (facts['asked'], facts['answered_once'], run.pending(102.0)) == (2, 2, 0)
+
+
+def test_what_is_given_up_was_not_asked():
+    run = LiveRun(5.0)
+    for name, at in (('late', 0.0), ('open', 9.0), ('done', 9.0)):
+        run.ask(name, 'fly', at)
+    run.answer('done', 'fly', FLY, 9.5)
+    assert run.pending(10.0) == 1
+    run.give_up()
+    facts = run.facts()
+    assert facts['asked'] == 2 and facts['unanswered_ids'] == ['late']
+    assert run.said(recorded('open')) is None
+
+
+def test_allocations_of_others_are_ignored():
+    run = LiveRun(5.0)
+    run.ask('a', 'fly', 0.0)
+    run.allocate('b', 'assigned', ['r'], 1.0)
+    assert run.facts()['allocations'] is None
