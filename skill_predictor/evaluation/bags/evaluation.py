@@ -1,7 +1,7 @@
 """What a model says to the tasks of a recording, beside what was recorded and what is right.
 
 The recording is gone through once. Of each task its id, its time, some bits and two durations are kept
-(about 300 bytes), so memory grows with the number of tasks, not with their texts; texts are kept for
+(about 600 bytes), so memory grows with the number of tasks, not with their texts; texts are kept for
 changed decisions only, and of those the first :data:`MOST_CHANGES`.
 """
 
