@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from ..training.model_card import scores_table
     from ..training.recipe import read_recipe, RecipeError
     from ..training.release import check_target
+    from ..training.runs import is_main_process
     try:
         recipes = [read_recipe(name, args.changes) for name in args.recipes]
     except RecipeError as error:
@@ -82,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     check_target(args.output, name, args.overwrite)
     examples, hashes = read_examples(args.data)
     runs = _train(args, recipes, args.runs or Path('runs') / name, examples, hashes)
+    if not is_main_process():
+        return 0  # another process of the same training writes the model
     model, figures = release_runs(
         runs, args.output, name, examples, command=_command(args), encoders_folder=args.encoders,
         offline=args.offline, overwrite=args.overwrite)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 
 class Log(TrainerCallback):
@@ -86,6 +86,33 @@ class SaveOften(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs):
         self._last = time.monotonic()
+
+
+class StopWithoutGain(TrainerCallback):
+    """Ends a training after so many epochs without a better exact match.
+
+    Unlike transformers' own, it counts by what the checkpoints keep, so that a training which goes on
+    after a stop ends where it would have ended.
+
+    Parameters
+    ----------
+    patience
+        Epochs.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        if exhausted(state, self._patience):
+            control.should_training_stop = True
+
+
+def exhausted(state: TrainerState, patience: int) -> bool:
+    """Whether the last ``patience`` epochs brought no better exact match; never with 0."""
+    found = [entry['eval_exact_match'] for entry in state.log_history
+             if 'eval_exact_match' in entry]
+    return bool(found and patience) and len(found) - 1 - found.index(max(found)) >= patience
 
 
 class Lines(TrainerCallback):

@@ -7,6 +7,7 @@ spreads over several GPUs under ``accelerate launch``.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 import warnings
@@ -17,16 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import (EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback,
-                          TrainingArguments)
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from ..evaluation.metrics import score
 from ..inference.known_encoders import KnownEncoder
 from ..inference.tokenizer import run_sorted, TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD, NUM_SKILLS
-from .callbacks import Lines, Log, Passes, SaveOften
+from .callbacks import exhausted, Lines, Log, Passes, SaveOften, StopWithoutGain
 from .encoders import embed
 from .examples import Collate, DISTRACTORS, Examples, LengthBatches, Tasks
 from .heads import fold_standardisation, Head, positive_weights
@@ -73,15 +72,7 @@ class TrainedClassifier:
         TextError
             When the predictor would refuse a text.
         """
-        device = next(self.network.parameters()).device
-
-        def run(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                logits = self.network(torch.from_numpy(input_ids).to(device),
-                                      torch.from_numpy(attention_mask).to(device))
-            return torch.sigmoid(logits.float()).cpu().numpy()
-        return run_sorted(texts, self._tokenizer, self.known.token_ids, NUM_SKILLS, run,
-                          batch_size=batch_size)
+        return predict(self.network, self.known, self._tokenizer, texts, batch_size)
 
     def head(self) -> Head:
         """The head's weights; they take hidden states as they are."""
@@ -98,6 +89,25 @@ class TrainedClassifier:
     def changes(self) -> dict[str, np.ndarray]:
         """See :func:`skill_predictor.training.trainable.changes`."""
         return changes(self.network.encoder, self._recipe, self._published)
+
+
+def predict(network: SkillClassifier, known: KnownEncoder, tokenizer: TaskTokenizer,
+            texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+    """Skill probabilities by a network in evaluation mode, float32 in 0..1, shape (len(texts), 6).
+
+    Raises
+    ------
+    TextError
+        When the predictor would refuse a text.
+    """
+    device = next(network.parameters()).device
+
+    def run(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(input_ids).to(device),
+                             torch.from_numpy(attention_mask).to(device))
+        return torch.sigmoid(logits.float()).cpu().numpy()
+    return run_sorted(texts, tokenizer, known.token_ids, NUM_SKILLS, run, batch_size=batch_size)
 
 
 def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recipe: Recipe,
@@ -123,7 +133,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
         What the best epoch is chosen by; ``None``: the last one is taken.
     folder
         Where checkpoints and ``log.csv`` are written, and from where an interrupted training goes
-        on; ``None``: nothing is kept.
+        on; ``None``: nothing is kept, and the last epoch is taken also with validation.
     seed
         Start of all random numbers.
     distractors
@@ -154,9 +164,11 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     log = Log(Path(folder) / 'log.csv') if folder is not None else None
     callbacks: list[TrainerCallback] = [Lines(known.name, say)] if say else []
     if log is not None:
-        callbacks += [log, SaveOften(SAVE_EVERY_S)]
+        callbacks.append(log)
+        if processes() == 1:  # several would have to agree on the moment
+            callbacks.append(SaveOften(SAVE_EVERY_S))
     if validation is not None and recipe.patience:
-        callbacks.append(EarlyStoppingCallback(recipe.patience))
+        callbacks.append(StopWithoutGain(recipe.patience))
     scratch = tempfile.TemporaryDirectory()  # the trainer wants a folder, whatever it is told
     trainer = _SkillTrainer(
         model=network, args=_arguments(recipe, folder, scratch.name, seed, validation is not None),
@@ -168,16 +180,24 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     if say:
         trainer.remove_callback(ProgressCallback)
     trainer.recipe = recipe
-    trainer.batches = LengthBatches([len(row) for row in tasks.rows], recipe.batch_size, seed,
-                                    groups)
+    trainer.batches = LengthBatches([len(row) for row in tasks.rows],
+                                    max(1, recipe.batch_size // processes()), seed, groups)
     trainer.add_callback(Passes(tasks, trainer.batches))
     trainer.positive = torch.from_numpy(positive_weights(
         np.asarray(train.targets, dtype=np.float64), recipe.max_positive_weight))
     started = time.monotonic()
-    last = get_last_checkpoint(_checkpoints(folder)) if folder is not None else None
+    last = last_checkpoint(_checkpoints(folder)) if folder is not None else None
+    state = TrainerState.load_from_json(str(last / 'trainer_state.json')) if last else None
     with scratch:
-        trainer.train(resume_from_checkpoint=last)
+        if state is not None and exhausted(state, recipe.patience):
+            # It was stopped after its last evaluation: nothing is left but to take the best epoch.
+            trainer._load_from_checkpoint(str(last.parent / Path(state.best_model_checkpoint).name))
+            trainer.state = state
+        else:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
     history = [entry for entry in trainer.state.log_history if 'eval_exact_match' in entry]
+    # What mixed precision and several GPUs put around the network serves training alone.
+    network = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return TrainedClassifier(network.float(), known, recipe, tokenizer, published, history,
                              log.seconds if log is not None else time.monotonic() - started)
 
@@ -243,16 +263,34 @@ def _arguments(recipe: Recipe, folder: str | os.PathLike | None, scratch: str, s
                validates: bool) -> TrainingArguments:
     keeps = folder is not None
     gpu = torch.cuda.is_available()
+    bfloat16 = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     return TrainingArguments(
         output_dir=_checkpoints(folder) if keeps else scratch,
         num_train_epochs=recipe.epochs, per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=64, warmup_steps=recipe.warm_up, lr_scheduler_type='linear',
-        max_grad_norm=recipe.max_gradient, seed=seed, data_seed=seed, bf16=gpu,
+        max_grad_norm=recipe.max_gradient, seed=seed, data_seed=seed, bf16=bfloat16,
         eval_strategy='epoch' if validates else 'no', save_strategy='epoch' if keeps else 'no',
         save_total_limit=1, load_best_model_at_end=keeps and validates,
         metric_for_best_model='exact_match' if validates else None, greater_is_better=True,
         logging_steps=10, report_to='none', remove_unused_columns=False, label_names=['labels'],
-        dataloader_pin_memory=gpu)
+        # R-Drop runs the network twice; buffers are the same everywhere anyway.
+        dataloader_pin_memory=gpu, ddp_broadcast_buffers=False)
+
+
+def processes() -> int:
+    """How many processes train together (``accelerate launch``)."""
+    return int(os.environ.get('WORLD_SIZE', '1'))
+
+
+def last_checkpoint(folder: str | os.PathLike) -> Path | None:
+    """The latest whole checkpoint; later ones, which a stop left unfinished, are removed."""
+    found = sorted((path for path in Path(folder).glob('checkpoint-*')),
+                   key=lambda path: int(path.name.rpartition('-')[2]))
+    while found:
+        if (found[-1] / 'trainer_state.json').is_file():  # it is written last
+            return found[-1]
+        shutil.rmtree(found.pop(), ignore_errors=True)
+    return None
 
 
 def _checkpoints(folder: str | os.PathLike) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from ..inference import artefacts
 from ..inference.backends.base import Backend, BackendOptions
 from ..inference.errors import BackendError
-from ..inference.store import EncoderConfig, ReleasedModel
+from ..inference.store import (Architecture, ATTENTION, EncoderConfig, MEAN, ReleasedModel,
+                               TokenIds)
 from .encoders import build_encoder
 from .network import SkillClassifier
 
@@ -57,7 +58,7 @@ class TorchBackend(Backend):
         self._networks.clear()
 
 
-def released_network(config: EncoderConfig, weights: dict[str, np.ndarray]) -> SkillClassifier:
+def released_network(config: EncoderConfig, weights: Mapping[str, np.ndarray]) -> SkillClassifier:
     """An encoder of a released model with its pooling and head, in evaluation mode.
 
     Parameters
@@ -67,11 +68,28 @@ def released_network(config: EncoderConfig, weights: dict[str, np.ndarray]) -> S
     weights
         From :func:`skill_predictor.inference.artefacts.encoder_weights`.
     """
-    own = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()
-           if name.startswith(artefacts.OWN_TENSORS)}
-    encoder = build_encoder(config.architecture, config.token_ids, {
+    return assemble(config.architecture, config.token_ids, weights)
+
+
+def assemble(architecture: Architecture, token_ids: TokenIds,
+             weights: Mapping[str, np.ndarray]) -> SkillClassifier:
+    """An encoder with its pooling and head, in evaluation mode.
+
+    Parameters
+    ----------
+    architecture, token_ids
+        Of the encoder.
+    weights
+        All of it, the head (``head.<n>.weight`` and ``.bias``) and, for attention pooling,
+        ``pool.query``.
+    """
+    own = {name: torch.from_numpy(np.array(value, dtype=np.float32))
+           for name, value in weights.items() if name.startswith(artefacts.OWN_TENSORS)}
+    encoder = build_encoder(architecture, token_ids, {
         name: value for name, value in weights.items() if name not in own})
-    network = SkillClassifier(encoder, config.pooling, config.head_layers[1:-1])
+    count = sum(name.startswith('head.') and name.endswith('.weight') for name in own)
+    network = SkillClassifier(encoder, ATTENTION if 'pool.query' in own else MEAN,
+                              [len(own[f'head.{index}.bias']) for index in range(count - 1)])
     for index, layer in enumerate(network.layers):
         layer.load_state_dict({'weight': own[f'head.{index}.weight'],
                                'bias': own[f'head.{index}.bias']})

@@ -160,7 +160,7 @@ def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
     known, head = encoder.known, encoder.head
     path = folder / f'{known.name}.safetensors'
     # Not save_file: that hides the file from everybody but its owner.
-    path.write_bytes(save(_tensors(known.name, encoder)))
+    path.write_bytes(save(tensors_of(encoder)))
     return {
         'name': known.name,
         'base': asdict(known.base),
@@ -172,7 +172,15 @@ def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
         'tuned': {'file': path.name, 'sha256': sha256_file(path)}}
 
 
-def _tensors(name: str, encoder: TrainedEncoder) -> dict[str, np.ndarray]:
+def tensors_of(encoder: TrainedEncoder) -> dict[str, np.ndarray]:
+    """What is written of an encoder, float16, by name.
+
+    Raises
+    ------
+    ModelError
+        When a weight is not finite in half precision.
+    """
+    name = encoder.known.name
     tensors = dict(encoder.changes)
     for index, (weight, bias) in enumerate(zip(encoder.head.weights, encoder.head.biases)):
         tensors[f'head.{index}.weight'] = weight

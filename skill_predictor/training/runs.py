@@ -7,30 +7,43 @@
         log.csv               losses, rates and validation figures
         checkpoints/          of the trainer, while it runs
         trained.safetensors   the head, and what changed in the encoder, float32
-        predictions.npz       probabilities of every split's tasks, float32
+        predictions.npz       probabilities of the splits that were not fitted, float32, by the weights
+                              rounded to half precision as they are released
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from accelerate import PartialState
+
 from .. import __version__
-from ..inference import known_encoders
+from ..inference import artefacts, base_weights, known_encoders
+from ..inference.errors import TextError
+from ..inference.known_encoders import KnownEncoder
+from ..inference.store import multiplied
+from ..inference.text import clean_text
 from ..inference.tokenizer import TaskTokenizer
 from .encoders import load_encoder
-from .examples import Examples
-from .fit import fit
+from .examples import DISTRACTORS, Examples
+from .fit import fit, predict
 from .heads import Head
 from .recipe import Recipe
-from .release import TrainedEncoder
+from .reference import assemble
+from .release import TrainedEncoder, tensors_of
+
+
+WEIGHTS = 'trained.safetensors'
 
 
 class RunError(ValueError):
@@ -86,7 +99,8 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
     tokenizer
         Makes the tokens.
     data_sha256
-        Hash of each split's file: a run with other data is another run.
+        Hash of each split's file: a run that is fitted to, or chosen by, other tasks is another run;
+        other splits are predicted again when they change.
     seed
         Start of all random numbers.
     distractors
@@ -99,28 +113,77 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
     Raises
     ------
     RunError
-        When the folder holds a run with another recipe, seed or data.
+        When the folder holds a run with another recipe, seed or data, or a text cannot be read.
     ModelError
         When the published weights cannot be had.
     """
     folder = Path(folder)
-    about = {'recipe': {**asdict(recipe), 'head_layers': list(recipe.head_layers)}, 'seed': seed,
-             'data_sha256': dict(data_sha256)}
-    _claim(folder, about)
-    if (folder / 'trained.safetensors').exists():
-        return read_run(folder)
     known = known_encoders.known_encoder(recipe.encoder)
-    encoder = load_encoder(known, encoders_folder, offline=offline, progress=say)
-    trained = fit(encoder, known, tokenizer, recipe, splits['train'], splits.get('validation'),
-                  folder=folder, seed=seed, distractors=distractors, say=say)
-    np.savez(folder / 'predictions.npz', **{
-        name: trained.predict(part.texts) for name, part in splits.items() if name != 'train'})
-    _write(folder / 'run.json', {
-        **about, 'seconds': round(trained.seconds, 1), **_machine(),
-        'history': trained.history, 'versions': _versions()})
-    _save(folder / 'trained.safetensors', trained)
-    shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
+    _check_texts(splits, tokenizer)
+    if not distractors and recipe.distractor:
+        warnings.warn('the recipe adds distracting sentences, but the dataset has no '
+                      f'{DISTRACTORS}; training goes on without', stacklevel=2)
+        recipe = replace(recipe, distractor=0.0)
+    fitted = {name: data_sha256[name] for name in ('train', 'validation') if name in data_sha256}
+    if recipe.distractor:
+        fitted['distractors'] = hashlib.sha256('\n'.join(distractors).encode()).hexdigest()
+    about = {'recipe': {**asdict(recipe), 'head_layers': list(recipe.head_layers)}, 'seed': seed,
+             'data_sha256': fitted}
+    with PartialState().main_process_first():
+        _claim(folder, about)
+    if not (folder / WEIGHTS).exists():
+        encoder = load_encoder(known, encoders_folder, offline=offline, progress=say)
+        trained = fit(encoder, known, tokenizer, recipe, splits['train'], splits.get('validation'),
+                      folder=folder, seed=seed, distractors=distractors, say=say)
+        if PartialState().is_main_process:
+            _write(folder / 'run.json', {
+                **about, 'seconds': round(trained.seconds, 1), **_machine(),
+                'history': trained.history, 'versions': _versions()})
+            _save(folder / WEIGHTS, trained)  # after that: it says that the training is done
+            shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
+    if PartialState().is_main_process:
+        _predict(folder, known, splits, data_sha256, tokenizer, encoders_folder, offline)
+    PartialState().wait_for_everyone()
     return read_run(folder)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes, of all that train together."""
+    return PartialState().is_main_process
+
+
+def _check_texts(splits: Mapping[str, Examples], tokenizer: TaskTokenizer) -> None:
+    """Find before the training what prediction would stumble over after it."""
+    for name, part in splits.items():
+        for number, text in enumerate(part.texts, 1):
+            try:
+                tokenizer.tokenize(clean_text(text))
+            except TextError as error:
+                raise RunError(f'{name}, task {number}: {error}') from error
+
+
+def _predict(folder: Path, known: KnownEncoder, splits: Mapping[str, Examples],
+             data_sha256: Mapping[str, str], tokenizer: TaskTokenizer,
+             encoders_folder: str | os.PathLike | None, offline: bool) -> None:
+    """What the weights, rounded as they are released, say to every split that was not fitted."""
+    import torch
+    from safetensors.numpy import load_file
+    path = folder / 'predictions.npz'
+    wanted = {name: data_sha256.get(name, '') for name in splits if name != 'train'}
+    if path.exists():
+        with np.load(path) as file:
+            if json.loads(str(file['data_sha256'])) == wanted if 'data_sha256' in file else False:
+                return
+    encoder = _read_encoder(folder)
+    tuned = {name: tensor.astype(np.float32) for name, tensor in tensors_of(encoder).items()}
+    published = load_file(str(base_weights.resolve(known.base, encoders_folder, offline=offline)))
+    network = assemble(known.architecture, known.token_ids, artefacts.with_changes(
+        published, multiplied(tuned, known.name), known.name))
+    network.to('cuda' if torch.cuda.is_available() else 'cpu')
+    scratch = path.with_suffix('.partial.npz')
+    np.savez(scratch, data_sha256=json.dumps(wanted), **{
+        name: predict(network, known, tokenizer, splits[name].texts) for name in wanted})
+    os.replace(scratch, path)
 
 
 def read_run(folder: str | os.PathLike) -> Run:
@@ -131,25 +194,30 @@ def read_run(folder: str | os.PathLike) -> Run:
     RunError
         When the folder holds none.
     """
-    from safetensors.numpy import load_file
     from .recipe import make_recipe, RecipeError
     folder = Path(folder)
     try:
         about = json.loads((folder / 'run.json').read_text())
         recipe = make_recipe(about['recipe'])
-        tensors = load_file(folder / 'trained.safetensors')
         with np.load(folder / 'predictions.npz') as file:
-            predictions = {name: file[name] for name in file.files}
-        layers = len(recipe.head_layers) + 1
-        head = Head(tuple(tensors.pop(f'head.{index}.weight') for index in range(layers)),
-                    tuple(tensors.pop(f'head.{index}.bias') for index in range(layers)))
-        query = tensors.pop('pool.query', None)
-        encoder = TrainedEncoder(known_encoders.known_encoder(recipe.encoder), head, tensors,
-                                 _unfrozen(recipe), query)
+            predictions = {name: file[name] for name in file.files if name != 'data_sha256'}
         return Run(folder, recipe, about['seed'], about['seconds'], about['threads'],
-                   about['on_gpu'], about['history'], predictions, encoder)
+                   about['on_gpu'], about['history'], predictions, _read_encoder(folder))
     except (OSError, ValueError, KeyError, RecipeError) as error:
         raise RunError(f'{folder} holds no finished run ({error}); train it first') from error
+
+
+def _read_encoder(folder: Path) -> TrainedEncoder:
+    from safetensors.numpy import load_file
+    from .recipe import make_recipe
+    recipe = make_recipe(json.loads((folder / 'run.json').read_text())['recipe'])
+    tensors = load_file(folder / WEIGHTS)
+    layers = len(recipe.head_layers) + 1
+    head = Head(tuple(tensors.pop(f'head.{index}.weight') for index in range(layers)),
+                tuple(tensors.pop(f'head.{index}.bias') for index in range(layers)))
+    query = tensors.pop('pool.query', None)
+    return TrainedEncoder(known_encoders.known_encoder(recipe.encoder), head, tensors,
+                          _unfrozen(recipe), query)
 
 
 def _claim(folder: Path, about: Mapping) -> None:

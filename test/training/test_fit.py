@@ -172,6 +172,41 @@ def test_a_training_that_stops_within_an_epoch_goes_on_there(tiny_encoder, vocab
                                atol=1e-5)
 
 
+@pytest.mark.parametrize('after', [1, 2])
+def test_a_stopped_training_ends_when_it_would_have_ended(tiny_encoder, vocabulary, examples,
+                                                          tmp_path, monkeypatch, after):
+    """Stopped after one epoch without a gain, or after the second, which decides."""
+    values = iter([0.1, 0.5, 0.4, 0.3, 0.9, 0.9])
+    monkeypatch.setattr(fitting, '_metrics', lambda found: {
+        'exact_match': next(values), 'macro_f1': 0.0, 'hamming_loss': 0.0})
+    recipe = Recipe(**FAST, epochs=6, patience=2)
+
+    class Switch(fitting.Log):
+        def on_save(self, args, state, control, **kwargs):
+            if state.epoch == 2 + after and not resumed:
+                raise Stop
+
+    resumed = False
+    monkeypatch.setattr(fitting, 'Log', Switch)
+    with pytest.raises(Stop):
+        train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path)
+    resumed = True
+    model = train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path)
+    assert [entry['eval_exact_match'] for entry in model.history] == [0.1, 0.5, 0.4, 0.3]
+    best = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=6, patience=0))
+    assert len(best.history) == 0 and next(values) == 0.9, 'no epoch was trained in vain'
+
+
+def test_a_checkpoint_that_was_not_finished_is_left_out(tiny_encoder, vocabulary, examples, tmp_path):
+    recipe = Recipe(**FAST, epochs=2)
+    train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path)
+    whole = fitting.last_checkpoint(tmp_path / 'checkpoints')
+    (tmp_path / 'checkpoints' / 'checkpoint-99999').mkdir()
+    assert fitting.last_checkpoint(tmp_path / 'checkpoints') == whole
+    assert not (tmp_path / 'checkpoints' / 'checkpoint-99999').exists()
+    assert fitting.last_checkpoint(tmp_path / 'nothing') is None
+
+
 def test_without_distractors_there_is_a_warning(tiny_encoder, vocabulary, examples):
     plain = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=1))
     with pytest.warns(UserWarning, match='has no distractors.txt'):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -87,6 +89,89 @@ def test_what_is_trained_already_is_not_trained_again(ready, tmp_path, capsys):
     assert read_model(tmp_path / 'first').sha256 == before, 'the same seed, the same model'
     assert main([*again, '--seed', '1']) == 2
     assert 'holds a run with another seed' in capsys.readouterr().err
+
+
+def test_other_test_tasks_are_predicted_without_training(ready, tmp_path, capsys):
+    assert main([*ready, str(tmp_path / 'first')]) == 0
+    before = read_run(tmp_path / 'runs' / 'first' / 'bert').predictions['test']
+    write_tasks(tasks('test', 25, 9), tmp_path / 'test.jsonl')
+    (tmp_path / 'runs' / 'first' / 'mpnet' / 'predictions.npz').unlink()  # stopped before them
+    capsys.readouterr()
+    assert main([*ready, str(tmp_path / 'first'), '--overwrite']) == 0
+    assert 'after epoch' not in capsys.readouterr().err
+    for name in ('mpnet', 'bert'):
+        assert len(read_run(tmp_path / 'runs' / 'first' / name).predictions['test']) == 25
+    assert len(before) == 20
+    write_tasks(tasks('train', 81, 0), tmp_path / 'train.jsonl')
+    assert main([*ready, str(tmp_path / 'first'), '--overwrite']) == 2
+    assert 'another data_sha256' in capsys.readouterr().err
+
+
+def test_a_text_that_cannot_be_read_is_found_before_the_training(ready, tmp_path, capsys):
+    write_tasks([*tasks('test', 4, 9), TaskRecord('odd', 'подмети палубу', ())],
+                tmp_path / 'test.jsonl')
+    assert main([*ready, str(tmp_path / 'm')]) == 2
+    err = capsys.readouterr().err
+    assert 'test, task 5: ' in err and 'not Latin' in err and 'after epoch' not in err
+
+
+def test_distractors_belong_to_a_run(ready, tmp_path, capsys):
+    few = [*ready, str(tmp_path / 'm'), '--set', 'epochs=1', 'distractor=0.5']
+    (tmp_path / 'distractors.txt').write_text('It is sunny.\n')
+    assert main(few) == 0
+    (tmp_path / 'distractors.txt').write_text('It is raining.\n')
+    assert main([*few, '--overwrite']) == 2
+    assert 'another data_sha256' in capsys.readouterr().err
+    (tmp_path / 'distractors.txt').unlink()
+    with pytest.warns(UserWarning, match='has no distractors.txt'):
+        assert main([*few, '--name', 'without', '--overwrite']) == 0
+    assert '| distractor |' not in (tmp_path / 'm' / 'README.md').read_text()
+
+
+DRIVER = """\
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+sys.path[:0] = {path!r}
+import pytest
+import conftest
+monkeypatch = pytest.MonkeyPatch()
+folder = Path({encoders!r})
+from skill_predictor.inference import known_encoders
+from skill_predictor.inference.store import BaseWeights, sha256_file
+known = []
+for family in ('mpnet', 'bert'):
+    tiny = conftest._tiny(family)
+    path = folder / family / 'model.safetensors'
+    known.append(known_encoders.KnownEncoder(
+        family, BaseWeights(f'tiny/{{family}}', 'r', path.name, sha256_file(path)),
+        tiny.architecture, tiny.token_ids))
+known_encoders.KNOWN_ENCODERS = tuple(known)
+known_encoders.MAX_TOKENS = 120
+known_encoders.VOCABULARY = BaseWeights(
+    'tiny/bert', 'r', 'vocab.txt', sha256_file(folder / 'vocab.txt'))
+from skill_predictor.cli import main
+sys.exit(main({command!r}))
+"""
+
+
+def test_two_processes_train_together(ready, tiny_ensemble, tmp_path):
+    """As `accelerate launch` starts them; R-Drop, which runs the network twice, included."""
+    driver = tmp_path / 'driver.py'
+    driver.write_text(DRIVER.format(
+        path=[entry for entry in sys.path if entry], encoders=str(tiny_ensemble), command=[
+            *ready, str(tmp_path / 'm'), '--set', 'epochs=2', 'consistency=1.0']))
+    done = subprocess.run(
+        [sys.executable, '-m', 'accelerate.commands.launch', '--cpu', '--num_processes', '2',
+         '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no',
+         '--main_process_port', '0', str(driver)],
+        capture_output=True, text=True, timeout=240, cwd=tmp_path,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert read_model(tmp_path / 'm').name == 'm'
+    run = read_run(tmp_path / 'runs' / 'm' / 'bert')
+    assert len(run.history) == 2 and run.predictions['test'].shape == (20, 6)
+    assert done.stdout.count('wrote m+') == 1
 
 
 def test_wrong_usage_is_found_before_any_work(ready, tmp_path, capsys):
