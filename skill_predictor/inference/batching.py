@@ -16,9 +16,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import QueueFullError, TextError
-from .predictor import SkillPredictor, no_probabilities
+from .predictor import groups_of_like_length, no_probabilities, SkillPredictor
 
 Loader = Callable[[], SkillPredictor]
+
+MAX_BATCH_CHARACTERS = 6000
+"""No more is taken from the queue at once (but always one task): a short task that comes meanwhile waits
+for so much text, not for the longest texts that ``max_batch`` allows."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Answer:
     latency_s: float
     """From submission to answer, waiting included."""
     inference_s: float
-    """In the encoders, for the whole batch."""
+    """In the encoders, for all tasks that went through them together."""
     batch_size: int
-    """Tasks in that batch; 0 when the task never reached the encoders."""
+    """How many those were; 0 when the task never reached the encoders."""
 
 
 @dataclass
@@ -210,10 +214,14 @@ class BatchingWorker:
         """The next batch: one task from each waiting request in turn. Empty: time to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._requests or self._stopping)
-            batch = []
-            while self._requests and len(batch) < self.max_batch and not self._stopping:
+            batch: list[tuple[_Request, int]] = []
+            characters = 0
+            while (self._requests and len(batch) < self.max_batch
+                   and characters < MAX_BATCH_CHARACTERS and not self._stopping):
                 request = self._requests.popleft()
                 batch.append((request, request.next))
+                text = request.texts[request.next]
+                characters += len(text) if isinstance(text, str) else 0
                 request.next += 1
                 if request.next < len(request.texts):
                     self._requests.append(request)
@@ -222,61 +230,77 @@ class BatchingWorker:
             return batch
 
     def _answer(self, batch: list[tuple[_Request, int]]) -> None:
-        errors = [''] * len(batch)
-        rows = []
-        for position, (request, index) in enumerate(batch):
+        """Run texts of like length together, the short ones first, and deliver each run's answers."""
+        rows: list[tuple[_Request, int, list[int]]] = []
+        for request, index in batch:
             try:
-                rows.append((position, self.predictor.tokenize(request.texts[index])))
+                rows.append((request, index, self.predictor.tokenize(request.texts[index])))
             except Exception as error:
-                errors[position] = str(error) if isinstance(
+                reason = str(error) if isinstance(
                     error, TextError) else f'not readable: {type(error).__name__}: {error}'
                 self.statistics.unreadable += 1
-                self.statistics.last_unreadable = errors[position]
-        probabilities = [no_probabilities()] * len(batch)
-        started = time.perf_counter()
-        if rows:
-            try:
-                predicted = self.predictor.probabilities([row for _, row in rows])
-                for (position, _), values in zip(rows, predicted):
-                    probabilities[position] = values
-            except Exception as error:  # the engine failed: say so, and go on with the next batch
-                message = f'inference failed: {type(error).__name__}: {error}'
-                for position, _ in rows:
-                    errors[position] = message
-                self.statistics.failed += len(rows)
-                self.statistics.last_failure = message
-                self._report(message)
-        now = time.perf_counter()
-        self.statistics.batches += 1
-        for position, (request, index) in enumerate(batch):
-            reached = not np.isnan(probabilities[position][0])
-            answer = Answer(probabilities[position], errors[position], now - request.arrived,
-                            now - started if reached else 0.0, len(rows) if reached else 0)
-            if reached:
-                self.statistics.answered += 1
-                self.statistics.latencies_s.append(answer.latency_s)
-            self._finish(request, index, answer)
+                self.statistics.last_unreadable = reason
+                self._finish(request, index, _without_prediction(request, reason))
+        for group in groups_of_like_length([len(tokens) for _, _, tokens in rows]):
+            self._run_together([rows[position] for position in group])
         with self._changed:
             self._in_work = 0
             self._changed.notify_all()
 
+    def _run_together(self, rows: list[tuple[_Request, int, list[int]]]) -> None:
+        started = time.perf_counter()
+        try:
+            predicted = self.predictor.probabilities([tokens for _, _, tokens in rows])
+        except Exception as error:  # the engine failed: say so, and go on with the next
+            message = f'inference failed: {type(error).__name__}: {error}'
+            self.statistics.failed += len(rows)
+            self.statistics.last_failure = message
+            self._report(message)
+            for request, index, _ in rows:
+                self._finish(request, index, _without_prediction(request, message))
+            return
+        now = time.perf_counter()
+        self.statistics.batches += 1
+        for (request, index, _), probabilities in zip(rows, predicted):
+            answer = Answer(probabilities, '', now - request.arrived, now - started, len(rows))
+            self.statistics.answered += 1
+            self.statistics.latencies_s.append(answer.latency_s)
+            self._finish(request, index, answer)
+
     def _finish(self, request: _Request, index: int, answer: Answer) -> None:
-        request.answers[index] = answer
-        request.open -= 1
-        if not request.open:
+        with self._changed:  # a transition may give up what the inference thread is not at
+            request.answers[index] = answer
+            request.open -= 1
+            last = not request.open
+        if last:
             try:
                 request.on_done(request.answers)
             except Exception as error:  # a consumer's fault must not end the thread
                 self._report(f'delivery failed: {type(error).__name__}: {error}')
 
+    def give_up(self, reason: str) -> int:
+        """Answer what still waits with an error; what is in work goes on.
+
+        Returns
+        -------
+        int
+            How many tasks that were.
+        """
+        with self._changed:
+            requests = list(self._requests)
+            self._requests.clear()
+            count, self._waiting = self._waiting, 0
+            self._changed.notify_all()
+        for request in requests:
+            for index in range(request.next, len(request.texts)):
+                self._finish(request, index, _without_prediction(request, reason))
+        return count
+
     def _abandon(self) -> None:
         with self._changed:
             self._stopping = True
-            requests = list(self._requests)
-            self._requests.clear()
-            self._waiting = 0
-        now = time.perf_counter()
-        for request in requests:
-            for index in range(request.next, len(request.texts)):
-                self._finish(request, index, Answer(
-                    no_probabilities(), 'the predictor is stopping', now - request.arrived, 0.0, 0))
+        self.give_up('the predictor is stopping')
+
+
+def _without_prediction(request: _Request, reason: str) -> Answer:
+    return Answer(no_probabilities(), reason, time.perf_counter() - request.arrived, 0.0, 0)

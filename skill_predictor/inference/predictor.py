@@ -20,6 +20,10 @@ from .tokenizer import TaskTokenizer, batch_ids
 OFFLINE_BATCH = 32
 """Texts that :meth:`SkillPredictor.predict` puts through the encoders together."""
 
+MAX_RUN_TOKENS = 2048
+"""Most tokens, padding included, that go through the encoders at once: the engine keeps the memory that
+its largest run took."""
+
 WARM_UP_LENGTHS = (9, 30)
 """Tokens of the texts that :meth:`SkillPredictor.warm_up` runs."""
 
@@ -199,13 +203,14 @@ def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
     """Positions of texts that go through the encoders together, shortest texts first.
 
     Padding costs as much as words, so a text joins a group only while it is at most a third longer
-    than the group's shortest (special tokens included).
+    than the group's shortest (special tokens included), and the group has room.
     """
     groups: list[list[int]] = []
     shortest = 0
     for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
         length = lengths[index] + 2
-        if not groups or 3 * length > 4 * shortest:
+        if (not groups or 3 * length > 4 * shortest
+                or (len(groups[-1]) + 1) * length > MAX_RUN_TOKENS):
             groups.append([])
             shortest = length
         groups[-1].append(index)

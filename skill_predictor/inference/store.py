@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ import numpy as np
 
 from .. import taxonomy
 from .errors import ModelError
+
+_PLAIN_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
 FORMAT = 1
 """Version of the folder's layout that this code reads and writes."""
@@ -200,6 +203,11 @@ def _parse(path: Path, raw: bytes) -> ReleasedModel:
         raise ModelError(f'{path}: a threshold is outside 0..1: {thresholds}')
     vocabulary = config['vocabulary']
     encoders = tuple(_parse_encoder(entry) for entry in config['encoders'])
+    # They become parts of paths, and a model may come from anybody.
+    for name in (config['name'], vocabulary['file'], *(
+            part for encoder in encoders for part in (encoder.name, encoder.tuned_file))):
+        if not _PLAIN_NAME.fullmatch(str(name)):
+            raise ModelError(f'{path}: {name!r} cannot be the name of a model, encoder or file')
     if not encoders:
         raise ModelError(f'{path} names no encoder')
     _verify(path / vocabulary['file'], vocabulary['sha256'])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ from .managed import STEADY
 
 if TYPE_CHECKING:
     from .allocator import FleetAllocatorNode
+
+
+LOOK_EVERY_S = 0.2
+"""How often it is looked for requests that the predictor does not answer."""
 
 
 class AllocateService:
@@ -34,6 +39,17 @@ class AllocateService:
             PredictSkills, 'predict_skills'))
         node.keep(node.destroy_service, answer_later(node.create_service(
             AllocateTasks, 'allocate_tasks', self._on_request), node.get_logger()))
+        # One timer for all requests: rclpy never forgets one that is made for each of them.
+        self._asked: dict[int, tuple[float, Callable[[], None]]] = {}
+        node.keep(node.destroy_timer, node.create_timer(
+            LOOK_EVERY_S, self._give_up_overdue, clock=STEADY))
+
+    def _give_up_overdue(self) -> None:
+        now = time.monotonic()
+        for key, (deadline, give_up) in list(self._asked.items()):
+            if now >= deadline:
+                self._asked.pop(key, None)
+                give_up()
 
     def _on_request(self, request: AllocateTasks.Request, response: AllocateTasks.Response):
         if not self._node.serving:
@@ -59,7 +75,7 @@ class AllocateService:
         patience_s = node.settings['predict_timeout_s']
 
         def settle(message: str = '') -> None:
-            node.destroy_timer(timer)
+            self._asked.pop(id(answered), None)
             if not answered.done():
                 if message:
                     response.message = message
@@ -83,7 +99,7 @@ class AllocateService:
                 settle(f'the predictor\'s answer is of no use: {type(error).__name__}: {error}')
 
         predicted = self._predict.call_async(PredictSkills.Request(tasks=tasks))
-        timer = node.create_timer(patience_s, give_up, clock=STEADY)
+        self._asked[id(answered)] = (time.monotonic() + patience_s, give_up)
         predicted.add_done_callback(proceed)
         return answered
 

@@ -62,11 +62,15 @@ def refusal(vector: SkillVector, reason: str, now: Time) -> TaskAllocation:
     return message
 
 
+FULL_BATTERY = 1.1
+"""More than that is no charge; a little more than 1 is what full batteries report."""
+
+
 def report(state: RobotState) -> dict:
-    """Arguments of ``FleetLedger.report`` beside the time."""
+    """Arguments of ``FleetLedger.report`` beside the time; an impossible charge is unknown."""
     position = state.position
     return {
         'robot_id': state.robot_id, 'available': state.available,
-        'battery': float(state.battery) if state.battery >= 0 else None,
+        'battery': min(1.0, float(state.battery)) if 0 <= state.battery <= FULL_BATTERY else None,
         'position': (position.x, position.y, position.z) if state.header.frame_id else None,
         'frame': state.header.frame_id, 'current_task_id': state.current_task_id}

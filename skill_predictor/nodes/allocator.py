@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from ..allocation.ledger import Decision, FleetLedger, LedgerFullError, UnknownR
 from ..allocation.tasks import Status, TaskRequest
 from . import diagnostics, qos
 from .allocate_service import AllocateService
-from .allocation_messages import report, task_allocation, task_request
+from .allocation_messages import FULL_BATTERY, report, task_allocation, task_request
 from .allocator_parameters import (
     FIXED_WHILE_CONFIGURED, FLEET_PREFIX, LEDGER_PARAMETERS, declare_parameters, fleet_mapping)
 from .conversions import seconds
@@ -23,6 +24,10 @@ from .managed import STEADY, ManagedNode
 
 _ENDED = (Status.COMPLETED, Status.EXPIRED, Status.CANCELLED)
 _REMEMBERED = 10_000
+REPLAY_S = 5.0
+"""How long after its activation an allocator may get what was kept for late joiners."""
+CLOCK_STEP_S = 2.0
+"""Clocks that are only adjusted, not set, move by less than this between two events."""
 
 
 class FleetAllocatorNode(ManagedNode):
@@ -52,7 +57,11 @@ class FleetAllocatorNode(ManagedNode):
         self.serving = False
         self._tasks: dict[str, TaskDescription] = {}
         self._made: Counter[str] = Counter()
-        self._ended: dict[str, None] = {}
+        # When the vectors of tasks were made, and of those that are over.
+        self._made_at: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+        self._activated = self._activated_steady = 0.0
+        self._last_event = (0.0, time.monotonic())
         self._problem = ''
         self._vectors = None
         self.parameters_declared()
@@ -68,6 +77,7 @@ class FleetAllocatorNode(ManagedNode):
             raise FleetError(['no robots: give a fleet file as a parameter file, for example '
                               'config/fleet_warehouse.yaml'])
         fleet = parse_fleet(mapping)
+        self._last_event = (self._now(), time.monotonic())
         self._ledger = FleetLedger(
             fleet, **{name: self.settings[name] for name in LEDGER_PARAMETERS})
         self._allocations = self.keep(
@@ -75,14 +85,18 @@ class FleetAllocatorNode(ManagedNode):
                 TaskAllocation, 'task_allocations', qos.results()))
         self.keep(self.destroy_subscription, self.create_subscription(
             RobotState, 'robot_states', self._on_state, qos.robot_states()))
+        # A timer on the system's clock would stand still after that is set back; rcl knows of jumps
+        # of simulated time only.
+        simulated = self.get_parameter('use_sim_time').value
         self.keep(self.destroy_timer, self.create_timer(
-            self.settings['tick_period_s'], self._on_tick))
+            self.settings['tick_period_s'], self._on_tick, clock=None if simulated else STEADY))
         AllocateService(self)
         self.keep(self.destroy_service, self.create_service(
             CancelTask, 'cancel_task', self._on_cancel))
         self.get_logger().info(f'fleet of {len(fleet)}: {", ".join(fleet)}')
 
     def activate(self) -> None:
+        self._activated, self._activated_steady = self._now(), time.monotonic()
         self.serving = True
         # Not earlier: what is kept for late joiners comes once, and an inactive node takes nothing.
         self._vectors = self.create_subscription(
@@ -95,29 +109,42 @@ class FleetAllocatorNode(ManagedNode):
             self.in_executor(lambda: self.destroy_subscription(vectors))
 
     def release(self) -> None:
-        self.deactivate()
-        super().release()
-        with self._lock:
-            self._ledger = None
-            self._tasks.clear()
+        try:
+            self.deactivate()
+        finally:
+            super().release()
+            with self._lock:
+                self._ledger = None
+                self._tasks.clear()
+                self._made_at.clear()
 
     # Events -------------------------------------------------------------------------------------
 
     def _on_vector(self, vector: SkillVector) -> None:
-        age = self._now() - seconds(vector.header.stamp)
+        made = seconds(vector.header.stamp)
+        age = self._activated - made
         if age > self.settings['max_vector_age_s']:
-            self.get_logger().info(
-                f'task {vector.task_id} ignored: its vector is {age:.0f} s old',
-                throttle_duration_sec=1.0)
+            self._ignore_old(vector.task_id, age)
             return
-        if vector.task_id in self._ended:
-            return  # replayed to us after a new configuration
+        if made <= self._ended.get(vector.task_id, float('-inf')):
+            return  # replayed to us after a new configuration; a later one asks for the task again
         try:
             self.submit([vector], [task_request(vector)])
         except (ValueError, LedgerFullError) as error:
             self._complain(f'task {vector.task_id!r} not taken: {error}')
 
+    def _ignore_old(self, task_id: str, age: float) -> None:
+        """Vectors from before the activation come at its beginning; later ones tell of two clocks."""
+        message = f'task {task_id} ignored: its vector is older than this allocator by {age:.0f} s'
+        if time.monotonic() - self._activated_steady < REPLAY_S:
+            self.get_logger().info(message, throttle_duration_sec=1.0)
+        else:
+            self._complain(f'{message}; do the clocks of predictor and allocator agree?')
+
     def _on_state(self, state: RobotState) -> None:
+        if state.battery > FULL_BATTERY:
+            self._complain(f'robot {state.robot_id} reports a battery of {state.battery:g}, which is no '
+                           'fraction from 0 to 1; its charge counts as unknown')
         try:
             self._with_ledger(lambda ledger, now: ledger.report(now=now, **report(state)))
         except (UnknownRobotError, ValueError) as error:
@@ -159,6 +186,8 @@ class FleetAllocatorNode(ManagedNode):
         def take(ledger: FleetLedger, now: float) -> list[Decision]:
             decisions = ledger.submit_many(requests, now)
             self._tasks.update((vector.task_id, vector.task) for vector in vectors)
+            self._made_at.update((vector.task_id, seconds(vector.header.stamp))
+                                 for vector in vectors)
             return decisions
 
         with self._lock:
@@ -174,7 +203,28 @@ class FleetAllocatorNode(ManagedNode):
         """Let something happen to the ledger, if the node serves, and publish the decisions."""
         with self._lock:
             if self.serving and self._ledger is not None:
-                self._publish(action(self._ledger, self._now()))
+                now = self._now()
+                self._ledger.shift(self._gap(now))
+                self._publish(action(self._ledger, now))
+
+    def _gap(self, now: float) -> float:
+        """Seconds since the last event in which nobody could be heard, or that a clock was set by.
+
+        Ticks come twice a second. After a longer time without any event (inactive, suspended, held
+        up) the robots' silence means nothing.
+        """
+        steady, (last, last_steady) = time.monotonic(), self._last_event
+        self._last_event = (now, steady)
+        longest = max(self.settings['robot_timeout_s'] / 2, 3 * self.settings['tick_period_s'])
+        if steady - last_steady > longest:
+            return now - last
+        set_by = (now - last) - (steady - last_steady)
+        simulated = self.get_parameter('use_sim_time').value
+        if simulated or abs(set_by) < CLOCK_STEP_S:
+            return 0.0
+        self._activated += set_by
+        self.get_logger().warning(f'the clock was set by {set_by:+.1f} s')
+        return set_by
 
     def _publish(self, decisions: Sequence[Decision]) -> None:
         stamp = self.get_clock().now().to_msg()
@@ -188,12 +238,14 @@ class FleetAllocatorNode(ManagedNode):
             # The ledger forgets old tasks; so do we.
             self._tasks = {task_id: task for task_id, task in self._tasks.items()
                            if self._ledger.status_of(task_id) is not None}
+            self._made_at = {task_id: made for task_id, made in self._made_at.items()
+                             if task_id in self._tasks}
 
     def _note_end(self, decision: Decision) -> None:
         """Remember the latest tasks that are over, also when the ledger is made anew."""
         self._ended.pop(decision.task_id, None)
         if decision.choice.status in _ENDED:
-            self._ended[decision.task_id] = None
+            self._ended[decision.task_id] = self._made_at.get(decision.task_id, float('-inf'))
             if len(self._ended) > _REMEMBERED:
                 del self._ended[next(iter(self._ended))]
 

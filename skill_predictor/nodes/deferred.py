@@ -25,7 +25,18 @@ def answer_later(service: Service, logger: RcutilsLogger) -> Service:
         Told when a response could not be made or sent. Then the caller gets no answer, as with any
         service whose node goes away.
     """
-    send = service.send_response
+    send, callback, kind = service.send_response, service.callback, service.srv_type
+
+    def guarded(request, response):
+        try:
+            return callback(request, response)
+        except Exception as error:
+            # A caller that gets no answer waits for ever.
+            logger.error(f'{service.srv_name}: {type(error).__name__}: {error}')
+            failed = kind.Response()
+            if hasattr(failed, 'message'):
+                failed.message = f'{type(error).__name__}: {error}'
+            return failed
 
     def finish(future: Future, header) -> None:
         try:
@@ -41,4 +52,5 @@ def answer_later(service: Service, logger: RcutilsLogger) -> Service:
             send(response, header)
 
     service.send_response = send_response
+    service.callback = guarded
     return service

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import rclpy
@@ -78,7 +79,24 @@ def spin(executor: SingleThreadedExecutor, stop: threading.Event, ended: threadi
             return
         except Exception as error:  # no message may end the node
             get_logger('skill_predictor').error(
-                f'a callback failed: {type(error).__name__}: {error}')
+                f'a callback failed: {type(error).__name__}: {error}', throttle_duration_sec=1.0)
+            unlock(executor)
+            time.sleep(0.01)  # one that fails at once, again and again, must not take the processor
+
+
+def unlock(executor: SingleThreadedExecutor) -> None:
+    """Let every entity be called back again.
+
+    An error in rclpy's own taking of a message (an rmw that cannot decode it, say) leaves the entity
+    and its callback group marked as at work, and nothing of the group would ever be called again.
+    """
+    for node in executor.get_nodes():
+        for entity in (*node.subscriptions, *node.services, *node.clients, *node.timers):
+            if getattr(entity, '_executor_event', False):
+                entity._executor_event = False
+                group = entity.callback_group
+                if getattr(group, '_active_entity', None) is entity:
+                    group._active_entity = None
 
 
 def exit_with(make_node: Callable[[], ManagedNode]) -> None:

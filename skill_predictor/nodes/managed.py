@@ -107,8 +107,18 @@ class ManagedNode(LifecycleNode):
         An override calls this one, which destroys what was kept.
         """
         kept, self._entities = self._entities, []
+
+        def destroy_all() -> None:
+            errors = []
+            for destroy, entity in reversed(kept):
+                try:
+                    destroy(entity)
+                except Exception as error:  # the others go all the same
+                    errors.append(error)
+            if errors:
+                raise errors[0]
         if kept:
-            self.in_executor(lambda: [destroy(entity) for destroy, entity in reversed(kept)])
+            self.in_executor(destroy_all)
 
     def in_executor(self, work: Callable[[], object]) -> None:
         """Do something between two callbacks, in the executor's thread, and wait for it.
@@ -117,10 +127,13 @@ class ManagedNode(LifecycleNode):
         between its wait and its take, and would never call back anything of this node again.
         """
         done = threading.Event()
+        failures: list[BaseException] = []
 
         def run() -> None:
             try:
                 work()
+            except BaseException as error:
+                failures.append(error)
             finally:
                 done.set()
 
@@ -132,6 +145,8 @@ class ManagedNode(LifecycleNode):
         self.executor.create_task(run)
         if not done.wait(EXECUTOR_TIMEOUT_S):
             raise TimeoutError(f'the executor did not respond in {EXECUTOR_TIMEOUT_S:.0f} s')
+        if failures:
+            raise failures[0]
 
     # Transitions --------------------------------------------------------------------------------
 

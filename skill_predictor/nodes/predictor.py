@@ -90,18 +90,28 @@ class SkillPredictorNode(ManagedNode):
 
     def deactivate(self) -> None:
         self._serving = False
-        if not self._worker.drain(DRAIN_TIMEOUT_S):
-            self.get_logger().warning(
-                f'{self._worker.depth} tasks still wait after {DRAIN_TIMEOUT_S:.0f} s')
+        self._drain(self._worker)
 
     def release(self) -> None:
         self._serving = False
-        worker, self._worker = self._worker, None
-        if worker is not None:
+        worker = self._worker
+        try:
+            if worker is not None:
+                self._drain(worker)
+                if not worker.stop(DRAIN_TIMEOUT_S):
+                    self.get_logger().error(
+                        'the engine does not come back; its thread is left behind')
+        finally:
+            self._worker = None  # not earlier: the last answers are made with its model
+            super().release()
+
+    def _drain(self, worker: BatchingWorker) -> None:
+        """Finish what has been taken on; what takes too long is answered with an error."""
+        if not worker.drain(DRAIN_TIMEOUT_S):
+            left = worker.give_up('the predictor was deactivated before this task had its turn')
+            self.get_logger().warning(
+                f'{left} tasks still waited after {DRAIN_TIMEOUT_S:.0f} s and are not predicted')
             worker.drain(DRAIN_TIMEOUT_S)
-            if not worker.stop(DRAIN_TIMEOUT_S):
-                self.get_logger().error('the engine does not come back; its thread is left behind')
-        super().release()
 
     def _create_entities(self) -> None:
         burst = qos.tasks(self.settings['queue_size'])
@@ -131,7 +141,8 @@ class SkillPredictorNode(ManagedNode):
 
     def _publish(self, task: TaskDescription, answer: Answer) -> None:
         if answer.error:
-            self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}')
+            self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}',
+                                      throttle_duration_sec=1.0)
         else:
             self._vectors.publish(self._vector(task, answer, self._thresholds()))
 

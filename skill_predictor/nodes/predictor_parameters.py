@@ -38,7 +38,7 @@ def declare_parameters(settings: Settings) -> None:
                 between=(0.0, 1.0), constraints="0: the model's own threshold")
     declare('max_batch', 32, 'Most tasks that go through the encoders together.',
             between=(1, 1024))
-    declare('queue_size', 4096, 'Most tasks that may wait; more are refused.',
+    declare('queue_size', 1024, 'Most tasks that may wait; more are refused.',
             between=(1, 1_000_000))
     declare('max_text_length', DEFAULT_MAX_LENGTH, 'Most characters of a task\'s text.',
             between=(1, 100_000))

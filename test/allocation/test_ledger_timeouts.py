@@ -236,3 +236,25 @@ def test_time_for_taking_up_a_task_and_exclusions_move_with_the_clock():
     ledger.tick(-5000.0)
     assert keep_alive(ledger, -4999, -4991, 'a') == []
     assert short(keep_alive(ledger, -4990, -4990, 'a')) == [('1', ASSIGNED, ('a',))]
+
+
+# --- time in which nobody could be heard -------------------------------------------------------
+
+@pytest.mark.parametrize('gap', [60.0, -3600.0, 1e6])
+def test_a_shift_leaves_every_robot_at_its_work(gap):
+    ledger = fliers('ab', robot_timeout_s=5.0)
+    ledger.submit(fly('1'), 100.0)
+    ledger.report('a', 101.0, current_task_id='1')
+    ledger.report('b', 101.0)
+    ledger.shift(gap)
+    assert ledger.tick(101.5 + gap) == []
+    assert ledger.assignments() == {'1': ('a',)}
+    assert {view.state for view in ledger.robots(101.5 + gap).values()} == {'busy', 'idle'}
+    decision, = ledger.tick(107.0 + gap)
+    assert decision.choice.status is WAITING, 'who stays silent is lost all the same'
+
+
+def test_a_shift_before_anything_happened():
+    ledger = fliers('a')
+    ledger.shift(50.0)
+    assert short(ledger.submit(fly('1'), 0.0)) == [('1', ASSIGNED, ('a',))]

@@ -262,3 +262,54 @@ def test_unexpected_fault_of_the_tokeniser_costs_only_its_task(make, predictor):
     worker, inbox = make(), Inbox()
     worker.submit(['1', 'odd', '3'], inbox)
     assert [answer.error for answer in inbox.wait()] == ['', 'not readable: RuntimeError: a bug', '']
+
+
+class Words(StandIn):
+    """Rows as long as the text."""
+
+    def tokenize(self, text):
+        return [float(len(text))] * len(text)
+
+
+def test_short_texts_are_answered_before_long_ones_of_the_same_batch(make, predictor):
+    predictor.tokenize = Words().tokenize
+    worker = make(max_batch=32)
+    first = block(worker, predictor)
+    order = []
+    worker.submit(['x' * 200, 'x' * 190], lambda answers: order.append('long'))
+    worker.submit(['x' * 9], lambda answers: order.append('short'))
+    last = Inbox()
+    worker.submit(['x' * 10], last)
+    predictor.gate.set()
+    first.wait()
+    assert worker.drain(WAIT_S)
+    assert order == ['short', 'long'] and last.answers[0].batch_size == 2
+    assert predictor.batches[1:] == [[9, 10], [190, 200]]
+
+
+def test_a_batch_is_bounded_in_text_as_well(make, predictor):
+    """So that what comes meanwhile does not wait for thirty-two of the longest texts."""
+    predictor.tokenize = lambda text: [1.0] * 3
+    worker = make(max_batch=32)
+    first = block(worker, predictor)
+    inbox = Inbox()
+    worker.submit(['x' * 1000] * 32, inbox)
+    predictor.gate.set()
+    first.wait()
+    inbox.wait()
+    assert [len(batch) for batch in predictor.batches[1:]] == [6, 6, 6, 6, 6, 2]
+
+
+def test_what_waits_can_be_given_up(make, predictor):
+    worker = make(max_batch=2)
+    first = block(worker, predictor)
+    half, none = Inbox(), Inbox()
+    worker.submit(numbers(0, 3), half)
+    worker.submit(numbers(10, 2), none)
+    assert worker.give_up('no time left') == 5 and worker.depth == 0
+    assert {answer.error for answer in half.wait() + none.wait()} == {'no time left'}
+    predictor.gate.set()
+    assert first.numbers == [-1]
+    after = Inbox()
+    worker.submit(['7'], after)
+    assert after.numbers == [7], 'the worker goes on'

@@ -123,6 +123,17 @@ def test_a_config_that_makes_no_sense(tiny, change, message):
         read_model(tiny.folder)
 
 
+@pytest.mark.parametrize('change', [
+    lambda config: config.update(name='../../x'),
+    lambda config: config['encoders'][0].update(name='a/b'),
+    lambda config: config['encoders'][0]['tuned'].update(file='/etc/passwd'),
+    lambda config: config['vocabulary'].update(file='../vocab.txt')])
+def test_names_that_would_lead_out_of_the_folder(tiny, change):
+    tiny.edit_config(change)
+    with pytest.raises(ModelError, match='cannot be the name of'):
+        read_model(tiny.folder)
+
+
 def test_the_fixture_is_json_with_all_hashes(tiny):
     config = json.loads((tiny.folder / 'config.json').read_text())
     stated = [entry['tuned']['sha256'] for entry in config['encoders']]

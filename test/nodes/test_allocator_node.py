@@ -340,3 +340,55 @@ def test_allocator_goes_through_its_states(start, client):
         assert client.change(NODE, 'deactivate') and client.change(NODE, 'cleanup')
     assert client.set_parameter(NODE, 'max_team_size', 2).successful
     assert node.stop() == 0 and 'Traceback' not in node.log
+
+
+def test_an_id_that_ended_can_be_asked_for_again(scene):
+    """By topic as by service; what was made before the end is a replay."""
+    first = vector('again', 'fly')
+    scene.vectors.publish(first)
+    assert scene.live(lambda: scene.holds('again', 'drone_1'))
+    assert scene.client.call(CancelTask, 'cancel_task', CancelTask.Request(task_id='again')).success
+    scene.vectors.publish(first)
+    scene.client.spin(0.5)
+    assert scene.latest('again').status == TaskAllocation.STATUS_CANCELLED
+    scene.vectors.publish(vector('again', 'fly'))
+    assert scene.live(lambda: scene.holds('again', 'drone_1'))
+
+
+def test_a_pause_takes_no_task_from_a_robot(scene):
+    """Deactivated for longer than a robot may be silent: nobody was heard, so nobody is lost."""
+    scene.vectors.publish(vector('long', 'fly'))
+    assert scene.live(lambda: scene.holds('long', 'drone_1'))
+    scene.tasks['drone_1'] = 'long'
+    scene.live(lambda: False, 0.5)
+    before = len(scene.seen)
+    assert scene.client.change(NODE, 'deactivate')
+    scene.client.spin(2.5)
+    assert scene.client.change(NODE, 'activate')
+    scene.live(lambda: False, 1.5)
+    assert [message.task_id for message in scene.seen[before:]] == []
+    assert scene.holds('long', 'drone_1')
+
+
+def test_a_charge_that_is_none_is_unknown_and_the_robot_alive(scene):
+    diagnostics = scene.client.collect(DiagnosticArray, '/diagnostics', 100)
+    for _ in range(15):
+        scene.report('rover_1', battery=85.0)
+        scene.report('drone_1', battery=1.004)
+        scene.client.spin(0.1)
+    assert any('battery of 85' in array.status[0].message for array in diagnostics)
+    scene.vectors.publish(vector('roll', 'wheels'))
+    scene.vectors.publish(vector('look', 'fly'))
+    assert scene.client.spin_until(lambda: scene.latest('roll') and scene.latest('look'))
+    assert scene.holds('roll', 'rover_1') and scene.holds('look', 'drone_1')
+
+
+def test_clocks_that_disagree_are_said(scene):
+    scene.client.spin(5.0)  # what is replayed to a new allocator has come by then
+    diagnostics = scene.client.collect(DiagnosticArray, '/diagnostics', 100)
+    late = vector('late', 'fly')
+    late.header.stamp.sec -= 3600
+    scene.vectors.publish(late)
+    assert scene.client.spin_until(lambda: any(
+        'do the clocks of predictor and allocator agree?' in array.status[0].message
+        for array in diagnostics))

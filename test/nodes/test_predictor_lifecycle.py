@@ -321,3 +321,21 @@ class TestManagedNode:
         err = capfd.readouterr().err
         assert 'cannot configure: RuntimeError: configure went wrong' in err
         assert 'Traceback' in err and '_maybe' in err
+
+
+def test_the_last_answers_are_of_the_model(start_predictor, client):
+    """What still waits when the node is told to stop is answered with its version and thresholds."""
+    vectors = client.collect(SkillVector, 'skill_vectors', qos.results(5000))
+    node = start_predictor(max_batch=1)
+    client.wait_for_state('skill_predictor', 'active')
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(1000))
+    client.connected(publisher)
+    for number in range(300):
+        publisher.publish(TaskDescription(task_id=f'end-{number}', text=f'sweep deck {number}'))
+    assert client.spin_until(lambda: any(one.task_id.startswith('end-') for one in vectors))
+    node.process.send_signal(signal.SIGINT)
+    assert client.spin_until(lambda: not node.alive)
+    client.spin(0.5)
+    mine = [one for one in vectors if one.task_id.startswith('end-')]
+    assert len(mine) > 1 and {one.model_version for one in mine} == {mine[0].model_version}
+    assert mine[0].model_version.startswith('tiny+')
