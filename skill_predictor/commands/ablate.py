@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from . import add_weights_options, output, UsageError
 from .train import require_packages
@@ -32,7 +34,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--variants', required=True, metavar='VARIANTS',
                         help='YAML file: name to list of key=value')
     parser.add_argument('--output', required=True, type=Path, metavar='FILE',
-                        help='JSON list, for `skill-predictor report --ablation`')
+                        help='JSON, for `skill-predictor report --ablation`')
     parser.add_argument('--tasks', type=int, default=6000, metavar='N',
                         help='training tasks to fit, at least (default: 6000)')
     parser.add_argument('--judging', type=int, default=3000, metavar='N',
@@ -47,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
     require_packages()
     from ..dataset.manifest import read_splits, TRAIN, VALIDATION
     from ..inference.known_encoders import find_vocabulary, known_encoder, MAX_TOKENS
+    from ..inference.store import sha256_file
     from ..inference.tokenizer import TaskTokenizer
-    from ..training.ablation import BASE, divide, judge, read_variants
+    from ..training.ablation import against, BASE, divide, judge, packed, read_variants
     from ..training.encoders import load_encoder
     from ..training.examples import examples_of, read_distractors
     from ..training.recipe import read_recipe, RecipeError
@@ -62,19 +65,47 @@ def run(args: argparse.Namespace) -> int:
     where = {'folder': args.encoders, 'offline': args.offline}
     tokenizer = TaskTokenizer(find_vocabulary(**where), MAX_TOKENS)
     validation, distractors = examples_of(splits[VALIDATION]), read_distractors(args.data)
-    rows = json.loads(args.output.read_text()) if args.output.exists() else []
+    about = {'recipe': _plain(recipes[BASE]), 'fitted': len(division.fitted),
+             'judging': len(division.judging), 'data_sha256': {
+                 name: sha256_file(args.data / f'{name}.jsonl') for name in (TRAIN, VALIDATION)}}
+    rows = _rows(args.output, about)
     for seed in args.seeds:
         for name, recipe in recipes.items():
-            if any((row['variant'], row['seed']) == (name, seed) for row in rows):
+            changes = ' '.join(variants[name])
+            if any((row['variant'], row['changes'], row['seed']) == (name, changes, seed)
+                   for row in rows):
                 continue
             known = known_encoder(recipe.encoder)
-            found = judge(recipe, division, validation, load_encoder(known, **where), known,
+            found, right = judge(recipe, division, validation, load_encoder(known, **where), known,
                           tokenizer, seed=seed, distractors=distractors,
                           say=lambda line: print(line, file=sys.stderr, flush=True))
-            rows.append({'variant': name, 'changes': ' '.join(variants[name]), 'seed': seed,
-                         'fitted': len(division.fitted), 'judging': len(division.judging),
-                         **found})
-            print('  '.join(f'{key}: {value}' for key, value in rows[-1].items()), flush=True)
+            row = {'variant': name, 'changes': changes, 'seed': seed, **found, 'p': None}
+            base = next((one['right'] for one in rows
+                         if (one['variant'], one['seed']) == (BASE, seed)), None)
+            if base is not None:
+                row['p'] = round(against(base, packed(right), len(right)).p_value, 4)
+            print('  '.join(f'{key}: {value}' for key, value in row.items()), flush=True)
+            rows.append({**row, 'right': packed(right)})
             with output(str(args.output)) as stream:
-                stream.write(json.dumps(rows, indent=2) + '\n')
+                stream.write(json.dumps({**about, 'rows': rows}, indent=2) + '\n')
     return 0
+
+
+def _plain(recipe) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(recipe)))
+
+
+def _rows(path: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows that are there already; those of something else are refused."""
+    if not path.exists():
+        return []
+    try:
+        before = json.loads(path.read_text(encoding='utf-8'))
+        other = [key for key, value in about.items() if before.get(key) != value]
+        rows = before['rows']
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f'{path} is no ablation: {error}') from error
+    if other:
+        raise UsageError(f'{path} is an ablation with another {" and ".join(other)}; choose '
+                         'another file, or remove that one')
+    return rows

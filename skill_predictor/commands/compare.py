@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, load_predictor, output
-from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN
+from ..dataset.manifest import read_chosen, read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ..dataset.records import label_flags
 from ..extras import install
 from .data.options import chat_model
@@ -74,43 +74,61 @@ def _pairs(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and print a table per split."""
-    from ..evaluation.comparison import compare, markdown
+    import numpy as np
+    from ..evaluation.comparison import markdown
     from ..evaluation.metrics import scikit_learn
     scikit_learn()
     if args.setfit and importlib.util.find_spec('setfit') is None:
         raise ImportError(f'--setfit needs the setfit library: {install("train", "setfit")}')
-    splits = read_splits(args.data)
-    judged = {name: splits[name] for name in args.splits if splits.get(name)}
+    judged = read_chosen(args.data, args.splits)
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
     answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
-    for name, predict in _systems(args, splits[TRAIN]):
+    unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
+    for name, predict in _systems(args):
         print(f'predicting: {name}', file=sys.stderr, flush=True)
-        for split in judged:
-            answers[split][name] = predict(texts[split])
+        for split, tasks in judged.items():
+            flags = predict(texts[split])
+            missing = np.ma.getmaskarray(flags).any(axis=1)
+            # Without an answer every flag is wrong.
+            flags = np.where(missing[:, None], ~label_flags(tasks), np.asarray(flags))
+            answers[split][name], unanswered[split][name] = flags, int(missing.sum())
+        if args.json and args.json != '-':
+            _write(args.json, judged, answers, unanswered)  # what is there, should another fail
     if not args.language_models:
         print('no language model was named (--language-models), so none is compared',
               file=sys.stderr)
-    found: dict[str, Any] = {}
-    for split, tasks in judged.items():
-        rows = compare(answers[split], label_flags(tasks), next(iter(answers[split])))
-        found[split] = {'tasks': [task.id for task in tasks],
-                        'systems': [row.to_dict() for row in rows],
-                        'decisions': {name: flags.astype(int).tolist()
-                                      for name, flags in answers[split].items()}}
-        if args.json != '-':
-            print(f'{split}, {len(tasks)} tasks\n\n{markdown(rows)}\n')
     if args.json:
-        with output(args.json) as stream:
-            stream.write(json.dumps(found) + '\n')
+        _write(args.json, judged, answers, unanswered)
+    if args.json != '-':
+        for split, tasks in judged.items():
+            print(f'{split}, {len(tasks)} tasks\n\n{markdown(_compare(tasks, answers[split]))}\n')
     return 0
 
 
-def _systems(args: argparse.Namespace, train) -> Systems:
+def _compare(tasks, answers: dict[str, np.ndarray]):
+    from ..evaluation.comparison import compare
+    return compare(answers, label_flags(tasks), next(iter(answers)),
+                   [task.group for task in tasks])
+
+
+def _write(path: str, judged, answers, unanswered) -> None:
+    found = {split: {
+        'tasks': [task.id for task in tasks],
+        'systems': [row.to_dict() for row in _compare(tasks, answers[split])],
+        'unanswered': unanswered[split],
+        'decisions': {name: flags.astype(int).tolist() for name, flags in answers[split].items()}}
+        for split, tasks in judged.items()}
+    with output(path) as stream:
+        stream.write(json.dumps(found) + '\n')
+
+
+def _systems(args: argparse.Namespace) -> Systems:
     yield from _models(args)
+    splits = read_splits(args.data)
     if not args.no_baselines:
-        yield from _baselines(args, train)
+        yield from _baselines(args, splits[TRAIN], splits[VALIDATION])
     if args.setfit:
-        yield from _setfit(args, train)
+        yield from _setfit(args, splits[TRAIN])
     for name in args.language_models:
         yield f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts)
 
@@ -142,35 +160,43 @@ def _decide(predictor, texts: Sequence[str], encoder: int | None = None) -> np.n
     return np.array(found) >= np.asarray(predictor.thresholds, dtype=np.float32)
 
 
-def _baselines(args: argparse.Namespace, train) -> Systems:
+def _baselines(args: argparse.Namespace, train, validation) -> Systems:
+    """Simple systems; what can be set of them is chosen by validation, as it is for the model."""
+    from functools import partial
     from ..evaluation import baselines
     from ..inference.known_encoders import KNOWN_ENCODERS
     from .data.options import embedder
     texts = [task.text for task in train]
     targets = label_flags(train)
     yield 'most frequent skill set', baselines.majority(texts, targets)
-    yield 'TF-IDF, logistic regression', baselines.tfidf_logistic(texts, targets)
+    best = partial(baselines.best_on, [task.text for task in validation], label_flags(validation))
+    c, fitted = best(partial(baselines.tfidf_logistic, texts, targets), baselines.REGULARISATIONS)
+    yield f'TF-IDF, logistic regression (C = {c:g})', fitted
     for known in KNOWN_ENCODERS:
         embed = embedder(argparse.Namespace(
             encoder=known.name, encoders=args.encoders, offline=args.offline))
-        yield (f'frozen {known.name}, logistic regression',
-               baselines.frozen_logistic(texts, targets, embed))
-        yield (f'frozen {known.name}, {baselines.NEIGHBOURS} nearest neighbours',
-               baselines.nearest_neighbours(texts, targets, embed))
+        c, fitted = best(partial(baselines.frozen_logistic, texts, targets, embed),
+                         baselines.REGULARISATIONS)
+        yield f'frozen {known.name}, logistic regression (C = {c:g})', fitted
+        count, fitted = best(partial(baselines.nearest_neighbours, texts, targets, embed),
+                             baselines.NEIGHBOURS)
+        yield f'frozen {known.name}, nearest neighbours (k = {count})', fitted
 
 
 def _setfit(args: argparse.Namespace, train) -> Systems:
     from ..inference.known_encoders import KNOWN_ENCODERS
-    from ..training.few_shot import setfit
+    from ..training.few_shot import setfit, TASKS
     texts = [task.text for task in train]
     for known in KNOWN_ENCODERS:
         print(f'fitting SetFit on {known.name}', file=sys.stderr, flush=True)
-        yield (f'SetFit on {known.name}, {args.setfit} pairs', setfit(
+        used = min(TASKS, len(texts))
+        yield (f'SetFit on {known.name}, {args.setfit:,} pairs of {used:,} tasks', setfit(
             texts, label_flags(train), known.name, args.setfit, folder=args.encoders,
             offline=args.offline))
 
 
 def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarray:
+    import numpy as np
     from ..evaluation.language_model import predict
     options = argparse.Namespace(
         model=name, base_url=args.base_url, temperature=0.0, max_tokens=None,
@@ -182,7 +208,8 @@ def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarra
             return await predict(model, texts)
     flags, unanswered = asyncio.run(work())
     if unanswered:
-        flags[unanswered] = True  # all six skills, which no task requires: wrong
         print(f'{name}: no usable answer for {len(unanswered)} of {len(texts)} tasks, which count '
               'as wrong', file=sys.stderr)
-    return flags
+    missing = np.zeros(flags.shape, dtype=bool)
+    missing[unanswered] = True
+    return np.ma.array(flags, mask=missing)

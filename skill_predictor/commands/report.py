@@ -10,7 +10,7 @@ from typing import Any
 
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                UsageError)
-from ..dataset.manifest import read_splits, TEST, TEST_DOMAINS
+from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
 from ..dataset.records import label_flags
 
 _EXAMPLES = """\
@@ -34,12 +34,13 @@ def add_parser(subparsers) -> None:
         'report', help='write the evaluation of a model as an HTML page', epilog=_EXAMPLES,
         description='Write the evaluation of a model, with plots, as one HTML page.')
     parser.add_argument('data', type=Path, metavar='DATA', help="the dataset's folder")
-    parser.add_argument('--output', required=True, metavar='FILE', help='the page to write, or the Markdown file (.md)')
+    parser.add_argument('--output', required=True, metavar='FILE',
+                        help='the page to write, or the Markdown file (.md)')
     parser.add_argument('--splits', nargs='+', default=[TEST, TEST_DOMAINS], metavar='SPLIT',
                         help='tasks to judge by (default: test test_domains)')
     parser.add_argument('--comparison', metavar='FILE',
                         help='add the systems of `skill-predictor compare --json FILE`')
-    parser.add_argument('--ablation', metavar='FILE', help='add a table: a JSON list of objects')
+    parser.add_argument('--ablation', metavar='FILE', help='add the table of `skill-predictor ablate --output FILE`')
     add_model_options(parser)
     add_prediction_options(parser)
 
@@ -51,18 +52,16 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.report.summary import summary
     scikit_learn()
     comparisons = _read(args.comparison, dict)
-    ablation = _read(args.ablation, list)
-    splits = read_splits(args.data)
-    judged = {name: splits[name] for name in args.splits if splits.get(name)}
-    if not judged:
-        raise UsageError(f'there are no tasks in {", ".join(args.splits)} of {args.data}')
+    ablation = [{key: value for key, value in row.items() if key != 'right'}
+                for row in (_read(args.ablation, dict) or {}).get('rows', [])]
+    judged = read_chosen(args.data, args.splits)
     with closing(load_predictor(args)) as predictor:
         model, backend = predictor.model, predictor.backend
         found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
         about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
     write = summary if args.output.endswith('.md') else page
-    text = write(f'{model.name}: evaluation', about, found, comparisons, ablation or ())
+    text = write(f'{model.name}: evaluation', about, found, comparisons, ablation)
     with output(args.output) as stream:
         stream.write(text)
     return 0
@@ -81,8 +80,11 @@ def _judge(predictor, name: str, tasks, folder: Path):
     with progress_bar(len(tasks) * len(manners)) as done:
         for manner, texts in manners.items():
             # One at a time: what a text shares a batch with must not move its answer.
-            probabilities = np.array([predictor.predict([text], done)[0].probabilities
-                                      for text in texts])
+            answers = [predictor.predict([text], done)[0] for text in texts]
+            # A text that cannot be read counts as wrong in every flag.
+            probabilities = np.array([
+                1.0 - flags if answer.error else answer.probabilities
+                for flags, answer in zip(labels, answers)], dtype=np.float32)
             required = probabilities >= np.asarray(predictor.thresholds, dtype=np.float32)
             exact[manner] = exact_match(labels, required)
             plain = probabilities if manner == PLAIN else plain

@@ -140,6 +140,8 @@ def _command(args: argparse.Namespace) -> str:
     """The command that makes this model again, on a machine with other folders."""
     words = ['skill-predictor', 'train', str(args.data), '--output', str(args.output),
              '--recipes', *args.recipes, '--seed', str(args.seed)]
+    if args.name:
+        words += ['--name', args.name]
     if args.changes:
         words += ['--set', *args.changes]
     return shlex.join(words)

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     reference = _probabilities(args, model, name, texts)
     thresholds = np.asarray(model.thresholds, dtype=np.float32)
     found = {form: agreement(reference, _probabilities(args, model, form, texts), labels,
-                             thresholds) for form in args.forms if form != name}
+                             thresholds, args.max_difference) for form in args.forms if form != name}
     for_people = args.json != '-'
     if for_people:
         _table(model.version, name, len(tasks), found)
@@ -123,8 +123,9 @@ def _open(args: argparse.Namespace, model, form: str, say):
 def _disagreement(form: str, found: Agreement, args: argparse.Namespace) -> str:
     if form == 'int8':
         return (f'exact match is lower by {found.drop:.4f}' if found.drop > args.max_drop else '')
-    if found.changed:
-        return f'{found.changed} tasks are decided otherwise'
+    if found.clearly_changed:
+        return (f'{found.clearly_changed} tasks are decided otherwise, and not because they are '
+                'next to the threshold')
     if found.largest > args.max_difference:
         return f'a probability differs by {found.largest:.4f}'
     return ''

@@ -8,6 +8,7 @@
         validation.jsonl
         test.jsonl
         test_domains.jsonl
+        test_<name>.jsonl     others that are for reporting alone
         audit.jsonl           second labels, and decisions where the two differed
         LABELING.md           the guide
         README.md             the card
@@ -16,7 +17,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,32 @@ def read_splits(folder: str | os.PathLike) -> dict[str, list[TaskRecord]]:
     """
     return {split: list(read_tasks(Path(folder) / f'{split}.jsonl', require_label=True))
             for split in SPLITS}
+
+
+def read_reported(folder: str | os.PathLike) -> dict[str, list[TaskRecord]]:
+    """Splits that are there for reporting alone: other files of the folder called ``test_*.jsonl``.
+
+    Raises
+    ------
+    RecordError
+        When one holds anything but labelled tasks.
+    """
+    return {path.stem: list(read_tasks(path, require_label=True))
+            for path in sorted(Path(folder).glob('test_*.jsonl')) if path.stem not in SPLITS}
+
+
+def read_chosen(folder: str | os.PathLike, names: Sequence[str]) -> dict[str, list[TaskRecord]]:
+    """Splits by name, those for reporting alone included.
+
+    Raises
+    ------
+    RecordError
+        When a file cannot be read, or a split is not there or empty.
+    """
+    found = {**read_splits(folder), **read_reported(folder)}
+    absent = [name for name in names if not found.get(name)]
+    if absent:
+        raise RecordError(f'has no tasks in {", ".join(absent)}; it has: '
+                          f'{", ".join(name for name, tasks in found.items() if tasks)}',
+                          os.fspath(folder))
+    return {name: found[name] for name in names}

@@ -19,6 +19,8 @@ class Agreement:
         Difference of probabilities, 0..1.
     changed : int
         Tasks with another set of required skills.
+    clearly_changed : int
+        Those among them where the reference was farther from the threshold than ``margin``.
     exact_match : float
         Of this form, 0..1.
     drop : float
@@ -28,12 +30,13 @@ class Agreement:
     largest: float
     mean: float
     changed: int
+    clearly_changed: int
     exact_match: float
     drop: float
 
 
 def agreement(reference: np.ndarray, other: np.ndarray, labels: np.ndarray,
-              thresholds: np.ndarray) -> Agreement:
+              thresholds: np.ndarray, margin: float = 0.0) -> Agreement:
     """Compare probabilities.
 
     Parameters
@@ -44,11 +47,15 @@ def agreement(reference: np.ndarray, other: np.ndarray, labels: np.ndarray,
         bool, same shape.
     thresholds
         Shape (6,).
+    margin
+        How near to the threshold rounding alone may change a decision, 0..1.
     """
     difference = np.abs(reference - other)
     decided, decided_otherwise = reference >= thresholds, other >= thresholds
     found = exact_match(labels, decided_otherwise)
     return Agreement(
         float(difference.max()), float(difference.mean()),
-        int((decided != decided_otherwise).any(axis=1).sum()), found,
+        int((decided != decided_otherwise).any(axis=1).sum()),
+        int(((decided != decided_otherwise) & (np.abs(reference - thresholds) > margin))
+            .any(axis=1).sum()), found,
         exact_match(labels, decided) - found)

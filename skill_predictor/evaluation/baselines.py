@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from ..dataset import probe
 from ..taxonomy import DEFAULT_THRESHOLD
+from .significance import exact_match
 
+Value = TypeVar('Value')
 Embed = Callable[[Sequence[str]], np.ndarray]
 Fitted = Callable[[Sequence[str]], np.ndarray]
 """Maps texts to decisions, bool, shape (len(texts), 6)."""
 
-NEIGHBOURS = 5
+NEIGHBOURS = (1, 3, 5, 9, 15)
+REGULARISATIONS = (1.0, 10.0, 100.0)
+"""What :func:`best_on` is to try."""
 
 
 def majority(texts: Sequence[str], targets: np.ndarray) -> Fitted:
@@ -34,7 +39,26 @@ def majority(texts: Sequence[str], targets: np.ndarray) -> Fitted:
     return lambda others: np.tile(most, (len(others), 1))
 
 
-def tfidf_logistic(texts: Sequence[str], targets: np.ndarray) -> Fitted:
+def best_on(texts: Sequence[str], labels: np.ndarray, make: Callable[[Value], Fitted],
+            values: Sequence[Value]) -> tuple[Value, Fitted]:
+    """Fit a system with each of some values, and take the one with the best exact match.
+
+    Parameters
+    ----------
+    texts, labels
+        Of validation.
+    make
+        Fits with a value.
+    values
+        At least one; of equally good ones the first is taken.
+    """
+    fitted = {value: make(value) for value in values}
+    right = {value: exact_match(labels, predict(texts)) for value, predict in fitted.items()}
+    best = max(values, key=right.__getitem__)
+    return best, fitted[best]
+
+
+def tfidf_logistic(texts: Sequence[str], targets: np.ndarray, c: float = 10.0) -> Fitted:
     """Logistic regression per skill on TF-IDF of words and pairs of words.
 
     Parameters
@@ -43,6 +67,8 @@ def tfidf_logistic(texts: Sequence[str], targets: np.ndarray) -> Fitted:
         Task descriptions.
     targets
         bool, shape (len(texts), 6); every skill must be required by some and not by others.
+    c
+        Inverse of the regularisation, above 0.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -50,27 +76,28 @@ def tfidf_logistic(texts: Sequence[str], targets: np.ndarray) -> Fitted:
     from sklearn.pipeline import make_pipeline
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1),
-        OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=1000)))
+        OneVsRestClassifier(LogisticRegression(C=c, max_iter=1000)))
     model.fit(list(texts), targets.astype(int))
     return lambda others: model.predict_proba(list(others)) >= DEFAULT_THRESHOLD
 
 
-def frozen_logistic(texts: Sequence[str], targets: np.ndarray, embed: Embed) -> Fitted:
+def frozen_logistic(texts: Sequence[str], targets: np.ndarray, embed: Embed,
+                    c: float = 10.0) -> Fitted:
     """Logistic regression per skill on embeddings of a published encoder.
 
     Parameters
     ----------
-    texts, targets
+    texts, targets, c
         See :func:`tfidf_logistic`.
     embed
         Makes the embeddings, float32, shape (n, width).
     """
-    models = probe.fit(embed(texts), targets)
+    models = probe.fit(embed(texts), targets, c)
     return lambda others: probe.predict(models, embed(others))
 
 
 def nearest_neighbours(texts: Sequence[str], targets: np.ndarray, embed: Embed,
-                       count: int = NEIGHBOURS) -> Fitted:
+                       count: int = 5) -> Fitted:
     """Majority vote, skill by skill, of the most similar tasks by the cosine of embeddings.
 
     Parameters

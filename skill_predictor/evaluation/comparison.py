@@ -43,7 +43,7 @@ class SystemScores:
 
 
 def compare(answers: Mapping[str, np.ndarray], labels: np.ndarray,
-            reference: str) -> list[SystemScores]:
+            reference: str, groups: Sequence[str] = ()) -> list[SystemScores]:
     """Score systems, and test each against one of them.
 
     Parameters
@@ -54,6 +54,8 @@ def compare(answers: Mapping[str, np.ndarray], labels: np.ndarray,
         bool, same shape, n at least 1.
     reference
         Name of the system that the others are tested against.
+    groups
+        See :func:`skill_predictor.evaluation.significance.bootstrap`.
 
     Raises
     ------
@@ -63,16 +65,17 @@ def compare(answers: Mapping[str, np.ndarray], labels: np.ndarray,
         When there is no such reference.
     """
     right = {name: (flags == labels).all(axis=1) for name, flags in answers.items()}
-    return [_scores(name, flags, labels, None if name == reference else
+    return [_scores(name, flags, labels, groups, None if name == reference else
                     mcnemar(right[reference], right[name]))
             for name, flags in answers.items()]
 
 
-def _scores(name: str, flags: np.ndarray, labels: np.ndarray,
+def _scores(name: str, flags: np.ndarray, labels: np.ndarray, groups: Sequence[str],
             against: Comparison | None) -> SystemScores:
     scores = score(labels, flags)
     return SystemScores(
-        name, bootstrap(labels, flags, exact_match), bootstrap(labels, flags, macro_f1),
+        name, bootstrap(labels, flags, exact_match, groups=groups),
+        bootstrap(labels, flags, macro_f1, groups=groups),
         scores.hamming_loss, {skill: part.f1 for skill, part in scores.skills.items()}, against)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +40,8 @@ class Comparison:
 
 
 def bootstrap(labels: np.ndarray, predicted: np.ndarray,
-              figure: Callable[[np.ndarray, np.ndarray], float], *, resamples: int = RESAMPLES,
-              seed: int = 0) -> Interval:
+              figure: Callable[[np.ndarray, np.ndarray], float], *,
+              groups: Sequence[str] = (), resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """A figure with its 95 % percentile bootstrap interval (Efron and Tibshirani 1993).
 
     Parameters
@@ -50,6 +50,9 @@ def bootstrap(labels: np.ndarray, predicted: np.ndarray,
         Same length, at least 1; their rows are drawn together.
     figure
         Makes a number of such arrays.
+    groups
+        Name of each row's group, '' for none: rows of one group are drawn together, since they tell
+        less than as many others would; empty: all rows are on their own.
     resamples
         How many samples are drawn, at least 1.
     seed
@@ -63,12 +66,21 @@ def bootstrap(labels: np.ndarray, predicted: np.ndarray,
     if not len(labels) or len(labels) != len(predicted):
         raise ValueError(f'{len(labels)} labels for {len(predicted)} predictions')
     rng = np.random.default_rng(seed)
-    values = []
+    unit = _units(groups or [''] * len(labels))
+    units, values = unit.max() + 1, []
     for _ in range(resamples):
-        chosen = rng.integers(len(labels), size=len(labels))
+        times = np.bincount(rng.integers(units, size=units), minlength=units)
+        chosen = np.repeat(np.arange(len(labels)), times[unit])
         values.append(figure(labels[chosen], predicted[chosen]))
     low, high = np.percentile(values, (2.5, 97.5))
     return Interval(float(figure(labels, predicted)), float(low), float(high))
+
+
+def _units(groups: Sequence[str]) -> np.ndarray:
+    """Number of the unit that each row belongs to: its group, or itself."""
+    known: dict[object, int] = {}
+    return np.array([known.setdefault(group or index, len(known))
+                     for index, group in enumerate(groups)])
 
 
 def exact_match(labels: np.ndarray, predicted: np.ndarray) -> float:

@@ -80,10 +80,12 @@ def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, l
             by_encoder = ensemble.predictions(split)
             # As the predictor takes it.
             mean = np.mean(list(by_encoder.values()), axis=0, dtype=np.float32)
+            # One encoder is its own mean.
+            systems = {ENSEMBLE: mean, **by_encoder} if len(by_encoder) > 1 else by_encoder
             figures[split] = compare(
                 {name: values >= DEFAULT_THRESHOLD
-                 for name, values in {ENSEMBLE: mean, **by_encoder}.items()},
-                part.targets > 0.5, ENSEMBLE)
+                 for name, values in systems.items()},
+                part.targets > 0.5, next(iter(systems)), part.groups)
     return figures
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from ..dataset.manifest import read_splits, TRAIN, VALIDATION
+from ..dataset.manifest import read_reported, read_splits, TRAIN, VALIDATION
 from ..dataset.records import label_flags, RecordError, TaskRecord
 from ..dataset.variants import joined, with_distractor, with_typos, without_punctuation
 from ..inference.errors import TextError
@@ -60,7 +60,7 @@ def read_examples(folder: str | os.PathLike) -> tuple[dict[str, Examples], dict[
         When the folder cannot be read, or lacks train or validation.
     """
     examples, hashes = {}, {}
-    for name, tasks in read_splits(folder).items():
+    for name, tasks in {**read_splits(folder), **read_reported(folder)}.items():
         if not tasks:
             if name in (TRAIN, VALIDATION):
                 raise RecordError(f'there are no tasks in {name}.jsonl', os.fspath(folder))

@@ -19,13 +19,13 @@ _CARD = """\
 
 Predicts from a task in plain English which of six physical skills it requires:
 {skills}.
-The probabilities are the mean of {count}; a skill is required from 0.5.
+The probabilities are {count}; a skill is required from 0.5.
 
 ## Intended use
 
 To find the robots, or the team, that can do a task which somebody asks for in words: the allocator
 gives it to robots that have every required skill. Labels mean what the dataset's labelling guide
-says (data/LABELING.md). Not intended: to decide whether a task is safe, allowed or sensible, to tell
+says. Not intended: to decide whether a task is safe, allowed or sensible, to tell
 robots of equal skills apart, or to judge texts in other languages.
 
 ## How it was made
@@ -35,7 +35,7 @@ robots of equal skills apart, or to judge texts in other languages.
 {recipe}
 
 Trained on {train} tasks; the epoch and the temperature that the logits are divided by (Guo et al.
-2017) were chosen on {validation} others. Nothing was chosen by the tasks of the other splits.
+2017) were chosen on {validation} others. The tasks of the other splits chose nothing of this training.
 
 ```
 {command}
@@ -46,8 +46,9 @@ that is about {energy:.2f} kWh; this is computed, not measured.
 
 ## Figures
 
-PyTorch, float32, threshold 0.5, with 95 % bootstrap intervals; p by McNemar's test against the
-ensemble.
+PyTorch, float32 arithmetic with the weights as they are released, threshold 0.5, with 95 % bootstrap
+intervals (contrast pairs are drawn together; writers are not, so another writer's tasks may lie outside);
+p by McNemar's test{against}. What each split holds, the dataset's card says.
 
 {figures}
 
@@ -55,8 +56,8 @@ ensemble.
 
 - English only, one to a few sentences, like the tasks it was trained on. Texts mostly in other alphabets
   are refused; other languages in Latin letters are not, and get answers that mean nothing.
-- The tasks were written and labelled by language models, and labelled twice; people may ask in ways
-  that are not among them. Measure on your own operators' tasks (`skill-predictor evaluate`).
+- People may ask in ways that are not among the tasks it was trained on; the dataset's card says where
+  those come from. Measure on your own operators' tasks (`skill-predictor evaluate`).
 - It reads the text alone: what a fleet knows about the place is not in its answer.
 - A probability near 0.5 means that it is unsure; a review band sends such tasks to a person
   (docs/training.md says what that costs).
@@ -86,7 +87,9 @@ def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float]
     """
     return _CARD.format(
         name=name, skills=', '.join(f'`{skill}`' for skill in SKILLS),
-        count=f'{len(runs)} sentence encoders' if len(runs) > 1 else 'one sentence encoder',
+        count=(f'the mean of {len(runs)} sentence encoders' if len(runs) > 1
+               else 'those of one sentence encoder'),
+        against=' against the ensemble' if len(runs) > 1 else '',
         encoders=_encoders(runs), recipe=_recipes(runs, temperatures),
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{scores_table(scores)}'

@@ -18,14 +18,14 @@ import json
 import os
 import platform
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-
-from accelerate import PartialState
+import torch
 
 from .. import __version__
 from ..inference import artefacts, base_weights, known_encoders
@@ -36,7 +36,7 @@ from ..inference.text import clean_text
 from ..inference.tokenizer import TaskTokenizer
 from .encoders import load_encoder
 from .examples import DISTRACTORS, Examples
-from .fit import fit, predict
+from .fit import fit, predict, processes
 from .heads import Head
 from .recipe import Recipe
 from .reference import assemble
@@ -129,27 +129,29 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
         fitted['distractors'] = hashlib.sha256('\n'.join(distractors).encode()).hexdigest()
     about = {'recipe': {**asdict(recipe), 'head_layers': list(recipe.head_layers)}, 'seed': seed,
              'data_sha256': fitted}
-    with PartialState().main_process_first():
-        _claim(folder, about)
+    _claim(folder, about)
     if not (folder / WEIGHTS).exists():
         encoder = load_encoder(known, encoders_folder, offline=offline, progress=say)
         trained = fit(encoder, known, tokenizer, recipe, splits['train'], splits.get('validation'),
                       folder=folder, seed=seed, distractors=distractors, say=say)
-        if PartialState().is_main_process:
+        if is_main_process():
             _write(folder / 'run.json', {
                 **about, 'seconds': round(trained.seconds, 1), **_machine(),
                 'history': trained.history, 'versions': _versions()})
             _save(folder / WEIGHTS, trained)  # after that: it says that the training is done
             shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
-    if PartialState().is_main_process:
+    if is_main_process():
         _predict(folder, known, splits, data_sha256, tokenizer, encoders_folder, offline)
-    PartialState().wait_for_everyone()
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    while not (folder / 'predictions.npz').exists():
+        time.sleep(1.0)  # the main process predicts
     return read_run(folder)
 
 
 def is_main_process() -> bool:
     """Whether this is the process that writes, of all that train together."""
-    return PartialState().is_main_process
+    return int(os.environ.get('RANK', '0')) == 0
 
 
 def _check_texts(splits: Mapping[str, Examples], tokenizer: TaskTokenizer) -> None:
@@ -166,7 +168,6 @@ def _predict(folder: Path, known: KnownEncoder, splits: Mapping[str, Examples],
              data_sha256: Mapping[str, str], tokenizer: TaskTokenizer,
              encoders_folder: str | os.PathLike | None, offline: bool) -> None:
     """What the weights, rounded as they are released, say to every split that was not fitted."""
-    import torch
     from safetensors.numpy import load_file
     path = folder / 'predictions.npz'
     wanted = {name: data_sha256.get(name, '') for name in splits if name != 'train'}
@@ -260,19 +261,18 @@ def _save(path: Path, trained) -> None:
 
 
 def _write(path: Path, about: Mapping) -> None:
-    scratch = path.with_suffix('.partial')
+    scratch = path.with_suffix(f'.partial-{os.getpid()}')
     scratch.write_text(json.dumps(about, indent=2) + '\n')
     os.replace(scratch, path)
 
 
 def _machine() -> dict[str, object]:
-    import torch
-    return {'threads': torch.get_num_threads(), 'on_gpu': torch.cuda.is_available()}
+    return {'threads': torch.get_num_threads(), 'on_gpu': torch.cuda.is_available(),
+            'processes': processes()}
 
 
 def _versions() -> dict[str, str]:
     import peft
-    import torch
     import transformers
     return {'skill_predictor': __version__, 'python': platform.python_version(),
             'torch': torch.__version__, 'transformers': transformers.__version__,

@@ -27,13 +27,15 @@ def report(cli, shared_tiny, tmp_path):
 
 
 def test_the_page(report, tmp_path):
-    (tmp_path / 'ablation.json').write_text(json.dumps([{'change': 'none'}]))
+    (tmp_path / 'ablation.json').write_text(json.dumps(
+        {'rows': [{'change': 'none', 'right': 'ff00'}]}))
     done = report('--ablation', tmp_path / 'ablation.json')
     assert done.code == 0, done.err
     html = (tmp_path / 'page.html').read_text()
     for said in ('test, 2 tasks', 'test_domains, 2 tasks', 'distractor in front', 'upper case',
                  'tiny+', 'Ablation'):
         assert said in html
+    assert 'ff00' not in html
     assert str(tmp_path) not in html
 
 
@@ -45,7 +47,7 @@ def test_the_summary(report, tmp_path):
 
 
 @pytest.mark.parametrize('options, said', [
-    (['--splits', 'validation'], 'there are no tasks in validation'),
+    (['--splits', 'validation'], 'has no tasks in validation; it has: train, test, test_domains'),
     (['--comparison', 'damaged.json'], 'is not JSON'),
     (['--comparison', 'list.json'], 'holds no JSON object'),
     (['--comparison', 'missing.json'], 'No such file')])
@@ -56,3 +58,12 @@ def test_what_cannot_be_read(report, tmp_path, options, said, monkeypatch):
     done = report(*options)
     assert done.code in (1, 2) and said in done.err
     assert not (tmp_path / 'page.html').exists()
+
+
+def test_splits_for_reporting_alone_and_texts_that_cannot_be_read(report, tmp_path):
+    write_tasks([TaskRecord('i-1', 'Sweep the deck.', ('wheels',), boundary='of our own'),
+                 TaskRecord('i-2', '???', ())], tmp_path / 'test_independent.jsonl')
+    done = report('--splits', 'test_independent')
+    assert done.code == 0, done.err
+    html = (tmp_path / 'page.html').read_text()
+    assert 'test_independent, 2 tasks' in html and 'of our own' in html and 'nan' not in html

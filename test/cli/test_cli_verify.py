@@ -79,3 +79,6 @@ def test_agreement_by_hand():
     found = agreement(reference, other, labels, np.array([0.5, 0.5]))
     assert found.largest == pytest.approx(0.2) and found.mean == pytest.approx(0.075)
     assert (found.changed, found.exact_match, found.drop) == (1, 0.5, 0.5)
+    assert found.clearly_changed == 1
+    near = agreement(reference, other, labels, np.array([0.5, 0.5]), margin=0.5)
+    assert (near.changed, near.clearly_changed) == (1, 0)

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip('sklearn')
 
-from skill_predictor.evaluation.baselines import (frozen_logistic, majority,  # noqa: E402
-                                                  nearest_neighbours, tfidf_logistic)
+from skill_predictor.evaluation.baselines import (best_on, frozen_logistic,  # noqa: E402
+                                                  majority, nearest_neighbours, tfidf_logistic)
 
 WORDS = ('fly', 'drive', 'walk', 'swim', 'dive', 'take')
 
@@ -44,3 +44,14 @@ def test_majority_is_the_most_frequent_set():
     targets = np.array([[1, 0, 0, 0, 0, 0]] * 2 + [[0, 1, 0, 0, 0, 1]] * 3, dtype=bool)
     found = majority(['x'] * 5, targets)(['a', 'b'])
     np.testing.assert_array_equal(found, [[0, 1, 0, 0, 0, 1]] * 2)
+
+
+def test_the_best_on_validation_is_taken():
+    labels = np.array([[1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0]], dtype=bool)
+
+    def make(value):
+        flags = labels.copy()
+        flags[:value] = True
+        return lambda texts: flags[:len(texts)]
+    value, fitted = best_on(['a', 'b', 'c'], labels, make, (2, 0, 1, 0))
+    assert value == 0 and (fitted(['a', 'b', 'c']) == labels).all()

@@ -47,3 +47,17 @@ def test_wrong_shapes_are_refused():
         bootstrap(np.zeros((0, 6)), np.zeros((0, 6)), exact_match)
     with pytest.raises(ValueError, match='cannot be compared'):
         mcnemar(np.ones(3), np.ones(4))
+
+
+def test_rows_of_one_group_are_drawn_together():
+    """A hundred tasks that are copies of ten tell as much as ten."""
+    labels = np.ones((100, 6), dtype=bool)
+    predicted = labels.copy()
+    predicted[:30] = False
+    alone = bootstrap(labels, predicted, exact_match)
+    pairs = bootstrap(labels, predicted, exact_match, groups=[str(n // 10) for n in range(100)])
+    ten = bootstrap(labels[::10], predicted[::10], exact_match)
+    assert alone.value == pairs.value == pytest.approx(0.7)
+    assert pairs.high - pairs.low == pytest.approx(ten.high - ten.low, abs=0.02)
+    assert pairs.high - pairs.low > 2.5 * (alone.high - alone.low)
+    assert bootstrap(labels, predicted, exact_match, groups=[''] * 100) == alone

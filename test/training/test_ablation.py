@@ -13,7 +13,7 @@ pytest.importorskip('peft')
 
 from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
-from skill_predictor.training.ablation import divide, read_variants  # noqa: E402
+from skill_predictor.training.ablation import against, divide, packed, read_variants  # noqa: E402
 from skill_predictor.training.recipe import read_recipe, RecipeError  # noqa: E402
 
 ABLATION = Path(__file__).resolve().parents[2] / 'models' / 'ablation'
@@ -59,17 +59,28 @@ def test_the_table_grows_and_goes_on(tiny_ensemble, tmp_path, capsys):
                str(tmp_path / 'variants.yaml'), '--tasks', '20', '--judging', '10', '--encoders',
                str(tiny_ensemble), '--output', str(table)]
     assert main(command) == 0
-    rows = json.loads(table.read_text())
+    found = json.loads(table.read_text())
+    rows = found['rows']
     assert [row['variant'] for row in rows] == ['as it is', 'adapters']
-    assert rows[1]['changes'] == 'adapter_rank=2' and rows[0]['judging'] == 10
+    assert rows[1]['changes'] == 'adapter_rank=2' and found['judging'] == 10
+    assert rows[0]['p'] is None and 0 <= rows[1]['p'] <= 1
     assert 0 <= rows[0]['exact match, other writers'] <= 1 and rows[0]['loss, validation'] > 0
     capsys.readouterr()
     assert main([*command, '--seeds', '0', '1']) == 0
     assert capsys.readouterr().out.count('variant:') == 2, 'seed 0 is there already'
-    assert json.loads(table.read_text())[:2] == rows
+    assert json.loads(table.read_text())['rows'][:2] == rows
+    assert main([*command[:-2], '--judging', '9', '--output', str(table)]) == 2
+    assert 'an ablation with another judging' in capsys.readouterr().err
     (tmp_path / 'variants.yaml').write_text('wrong: [adapter_rang=2]\n')
     assert main(command) == 2
     assert 'did you mean adapter_rank' in capsys.readouterr().err
+
+
+def test_a_variant_is_tested_against_the_recipe_on_the_same_tasks():
+    first = np.array([True] * 10 + [False] * 3)
+    second = np.array([False] * 4 + [True] * 9)
+    found = against(packed(first), packed(second), 13)
+    assert (found.only_first, found.only_second) == (4, 3) and found.p_value == 1.0
 
 
 @pytest.mark.parametrize('text', ['- a', 'a: b', 'a: ['])

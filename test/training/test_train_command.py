@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,13 +130,13 @@ def test_distractors_belong_to_a_run(ready, tmp_path, capsys):
 
 
 DRIVER = """\
+import importlib.util
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 sys.path[:0] = {path!r}
-import pytest
-import conftest
-monkeypatch = pytest.MonkeyPatch()
+spec = importlib.util.spec_from_file_location('tiny_encoders', {conftest!r})
+conftest = sys.modules['tiny_encoders'] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(conftest)
 folder = Path({encoders!r})
 from skill_predictor.inference import known_encoders
 from skill_predictor.inference.store import BaseWeights, sha256_file
@@ -156,21 +157,21 @@ sys.exit(main({command!r}))
 
 
 def test_two_processes_train_together(ready, tiny_ensemble, tmp_path):
-    """As `accelerate launch` starts them; R-Drop, which runs the network twice, included."""
+    """As `accelerate launch` starts them on GPUs; R-Drop, which runs the network twice, included."""
     driver = tmp_path / 'driver.py'
     driver.write_text(DRIVER.format(
-        path=[entry for entry in sys.path if entry], encoders=str(tiny_ensemble), command=[
+        path=[entry for entry in sys.path if entry], encoders=str(tiny_ensemble),
+        conftest=str(Path(__file__).with_name('conftest.py')), command=[
             *ready, str(tmp_path / 'm'), '--set', 'epochs=2', 'consistency=1.0']))
     done = subprocess.run(
-        [sys.executable, '-m', 'accelerate.commands.launch', '--cpu', '--num_processes', '2',
-         '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no',
-         '--main_process_port', '0', str(driver)],
-        capture_output=True, text=True, timeout=240, cwd=tmp_path,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'})
-    assert done.returncode == 0, done.stderr[-3000:]
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2',
+         str(driver)], capture_output=True, text=True, timeout=240, cwd=tmp_path,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'})
+    assert done.returncode == 0, done.stderr[:6000]
     assert read_model(tmp_path / 'm').name == 'm'
     run = read_run(tmp_path / 'runs' / 'm' / 'bert')
     assert len(run.history) == 2 and run.predictions['test'].shape == (20, 6)
+    assert json.loads((run.folder / 'run.json').read_text())['processes'] == 2
     assert done.stdout.count('wrote m+') == 1
 
 

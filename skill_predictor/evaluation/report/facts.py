@@ -44,21 +44,32 @@ class JudgedSplit:
         """Decisions, bool, shape (n, 6)."""
         return self.probabilities >= np.asarray(self.thresholds, dtype=np.float32)
 
+    @property
+    def moved(self) -> np.ndarray:
+        """Probabilities moved so that every skill's threshold is 0.5, which a curve knows alone."""
+        return self.probabilities - np.asarray(self.thresholds, dtype=np.float32) + 0.5
+
 
 Row = dict[str, Any]
 
 
 def overall(split: JudgedSplit) -> list[Row]:
     """Name, value and 95 % interval (empty where there is none) of each overall figure."""
+    groups = [record.group for record in split.records]
     found: dict[str, Interval] = {
-        'exact match': bootstrap(split.labels, split.predicted, exact_match),
-        'macro F1': bootstrap(split.labels, split.predicted, macro_f1)}
+        'exact match': bootstrap(split.labels, split.predicted, exact_match, groups=groups),
+        'macro F1': bootstrap(split.labels, split.predicted, macro_f1, groups=groups)}
     rows = [{'name': name, 'value': f'{value.value:.4f}',
              'interval': f'{value.low:.4f} to {value.high:.4f}'} for name, value in found.items()]
     hamming = score(split.labels, split.predicted).hamming_loss
     error = expected_calibration_error(split.labels, split.probabilities)
+    by_skill = [expected_calibration_error(split.labels[:, index], split.probabilities[:, index])
+                for index in range(split.labels.shape[1])]
     return [*rows, {'name': 'Hamming loss', 'value': f'{hamming:.4f}', 'interval': ''},
-            {'name': 'expected calibration error', 'value': f'{error:.4f}', 'interval': ''}]
+            {'name': 'expected calibration error, all flags', 'value': f'{error:.4f}',
+             'interval': ''},
+            {'name': 'expected calibration error, worst skill', 'value': f'{max(by_skill):.4f}',
+             'interval': ''}]
 
 
 def by_skill(split: JudgedSplit) -> list[Row]:
@@ -66,7 +77,8 @@ def by_skill(split: JudgedSplit) -> list[Row]:
     rows = []
     for index, (skill, found) in enumerate(score(split.labels, split.predicted).skills.items()):
         column = slice(index, index + 1)
-        f1 = bootstrap(split.labels[:, column], split.predicted[:, column], macro_f1)
+        f1 = bootstrap(split.labels[:, column], split.predicted[:, column], macro_f1,
+                       groups=[record.group for record in split.records])
         rows.append({'skill': skill, 'threshold': f'{split.thresholds[index]:g}',
                      'precision': f'{found.precision:.3f}', 'recall': f'{found.recall:.3f}',
                      'f1': f'{found.f1:.3f}', 'interval': f'{f1.low:.3f} to {f1.high:.3f}',
@@ -85,11 +97,9 @@ def by_manner(split: JudgedSplit) -> list[Row]:
 
 def by_review_band(split: JudgedSplit) -> list[Row]:
     """Coverage and exact match of what remains, by the width of the review band."""
-    # The curve knows one threshold; a skill with its own is moved to it.
-    moved = split.probabilities - np.asarray(split.thresholds, dtype=np.float32) + 0.5
     return [{'band': f'{point.band:g}', 'coverage': f'{point.coverage:.3f}',
              'exact_match': f'{point.exact_match:.3f}'}
-            for point in coverage_curve(split.labels, moved, bands=REVIEW_BANDS)]
+            for point in coverage_curve(split.labels, split.moved, bands=REVIEW_BANDS)]
 
 
 def systems(part: Mapping[str, Any]) -> list[Row]:

@@ -55,9 +55,9 @@ def _split(split: JudgedSplit) -> dict[str, Any]:
              'Precision and recall of each skill for every threshold.'),
             (plots.reliability_diagram(split.labels, split.probabilities),
              'What a probability is worth; bars: how many flags got such a one.'),
-            (plots.coverage(split.labels, split.probabilities),
+            (plots.coverage(split.labels, split.moved),
              'What a review band buys: tasks with a probability in the band go to a person.'),
-            *([(plots.confusion(pairs), 'Labelled and predicted skill set of the wrong answers.')]
+            *([(plots.confusion(pairs), 'Labelled and predicted skill set of wrong answers, the twenty most frequent pairs.')]
               if pairs else []),
             *((plots.parts(by(split.records, right), overall), f'Exact match by {what}.')
               for what, by in (('skill set', breakdown.by_skill_set),
