@@ -1,7 +1,7 @@
 """How one encoder is trained: a recipe, read from a YAML file.
 
-The files in ``recipes/`` are those of the released model and of the published method, each value with
-its reason; a copy of one of them is where own experiments start.
+The files in ``recipes/`` are our own and those of the published method (Bong et al. 2026); a copy of
+one of them is where own experiments start.
 """
 
 from __future__ import annotations
