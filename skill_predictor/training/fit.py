@@ -149,10 +149,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     OSError
         When the folder cannot be written.
     """
-    if recipe.distractor and not distractors:
-        warnings.warn('the recipe adds distracting sentences, but the dataset has no '
-                      f'{DISTRACTORS}; training goes on without', stacklevel=2)
-        recipe = replace(recipe, distractor=0.0)
+    recipe = possible(recipe, distractors)
     torch.manual_seed(seed)
     published = prepare(encoder, recipe)
     network = SkillClassifier(encoder, recipe.pooling, recipe.head_layers, dropout=recipe.dropout,
@@ -275,6 +272,15 @@ def _arguments(recipe: Recipe, folder: str | os.PathLike | None, scratch: str, s
         logging_steps=10, report_to='none', remove_unused_columns=False, label_names=['labels'],
         # R-Drop runs the network twice; buffers are the same everywhere anyway.
         dataloader_pin_memory=gpu, ddp_broadcast_buffers=False)
+
+
+def possible(recipe: Recipe, distractors: Sequence[str]) -> Recipe:
+    """The recipe as it can be followed: without distracting sentences, and a warning, if there are none."""
+    if not recipe.distractor or distractors:
+        return recipe
+    warnings.warn('the recipe adds distracting sentences, but the dataset has no '
+                  f'{DISTRACTORS}; training goes on without', stacklevel=3)
+    return replace(recipe, distractor=0.0)
 
 
 def processes() -> int:

@@ -19,9 +19,8 @@ import os
 import platform
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +34,8 @@ from ..inference.store import multiplied
 from ..inference.text import clean_text
 from ..inference.tokenizer import TaskTokenizer
 from .encoders import load_encoder
-from .examples import DISTRACTORS, Examples
-from .fit import fit, predict, processes
+from .examples import Examples
+from .fit import fit, possible, predict, processes
 from .heads import Head
 from .recipe import Recipe
 from .reference import assemble
@@ -120,10 +119,7 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
     folder = Path(folder)
     known = known_encoders.known_encoder(recipe.encoder)
     _check_texts(splits, tokenizer)
-    if not distractors and recipe.distractor:
-        warnings.warn('the recipe adds distracting sentences, but the dataset has no '
-                      f'{DISTRACTORS}; training goes on without', stacklevel=2)
-        recipe = replace(recipe, distractor=0.0)
+    recipe = possible(recipe, distractors)
     fitted = {name: data_sha256[name] for name in ('train', 'validation') if name in data_sha256}
     if recipe.distractor:
         fitted['distractors'] = hashlib.sha256('\n'.join(distractors).encode()).hexdigest()
