@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -33,6 +32,7 @@ from skill_predictor.inference import artefacts  # noqa: E402
 from skill_predictor.inference.backends import BackendOptions  # noqa: E402
 from skill_predictor.inference.locations import find_model  # noqa: E402
 from skill_predictor.inference.predictor import SkillPredictor  # noqa: E402
+from skill_predictor.inference.processors import usable_processors  # noqa: E402
 from skill_predictor.inference.store import read_model, ReleasedModel  # noqa: E402
 from skill_predictor.inference.text import clean_text  # noqa: E402
 from skill_predictor.inference.tokenizer import batch_ids, TaskTokenizer  # noqa: E402
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument('--threads', type=int, default=0, help='of every system (default: all)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to FILE')
     args = parser.parse_args()
-    threads = args.threads or len(os.sched_getaffinity(0))
+    threads = args.threads or usable_processors()
     texts = [task.text for task in read_tasks(args.tasks)]
     model = read_model(find_model(args.model))
     workers: dict[str, Worker] = {}

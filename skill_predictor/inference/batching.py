@@ -1,12 +1,14 @@
-"""One thread that owns the predictor, and a bounded queue in front of it.
+"""One thread that owns the predictor, a bounded queue in front of it, and one thread that delivers.
 
-Whoever has tasks (a topic, a service) hands them over with a callback and goes on. The thread takes
-what is waiting, one task from each request in turn, so that a request of a thousand tasks does not
-hold up a single one, and never sleeps to let a batch fill.
+Whoever has tasks (a topic, a service) hands them over with a callback and goes on. The inference
+thread takes what is waiting, one task from each request in turn, so that a request of a thousand tasks
+does not hold up a single one, and never sleeps to let a batch fill. Callbacks are called in the other
+thread: making and sending a large answer does not keep the next tasks from the encoders.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
@@ -78,7 +80,7 @@ class _Request:
 
 
 class BatchingWorker:
-    """Predicts in a thread of its own.
+    """Predicts in a thread of its own, and delivers in another.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ class BatchingWorker:
     queue_size
         Most tasks that may wait, over all requests.
     on_failure
-        Called with the message of every failed batch, from the worker's thread.
+        Called with the message of every failed batch or delivery, from one of the two threads.
     """
 
     def __init__(self, load: Loader, *, max_batch: int = 32, queue_size: int = 4096,
@@ -107,11 +109,14 @@ class BatchingWorker:
         self._requests: deque[_Request] = deque()
         self._waiting = 0
         self._in_work = 0
+        self._undelivered = 0
+        self._finished: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._stopping = False
         self._loaded = threading.Event()
         self._load_error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
+        self._delivery = threading.Thread(target=self._deliver, name='delivery', daemon=True)
 
     def start(self) -> None:
         """Load the predictor and begin to serve; returns when it is ready.
@@ -140,8 +145,8 @@ class BatchingWorker:
         texts
             Raw task descriptions.
         on_done
-            Called once, from the worker's thread, with one answer per text, in order. It must be
-            quick and must not raise.
+            Called once, from the delivery thread, with one answer per text, in order. While it
+            runs, other answers wait; it must not raise.
 
         Raises
         ------
@@ -169,18 +174,18 @@ class BatchingWorker:
         raise QueueFullError(message)
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until nothing waits and nothing is in work; whether that was reached in time."""
+        """Wait until all that was submitted is delivered; whether that was reached in time."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: not self._waiting and not self._in_work, timeout_s)
+                lambda: not (self._waiting or self._in_work or self._undelivered), timeout_s)
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """End the thread and free the predictor; tasks that still wait are answered with an error.
+        """End the threads and free the predictor; tasks that still wait are answered with an error.
 
         Returns
         -------
         bool
-            Whether the thread ended in time; an engine that hangs cannot be interrupted.
+            Whether they ended in time; an engine that hangs cannot be interrupted.
         """
         with self._changed:
             self._stopping = True
@@ -203,12 +208,15 @@ class BatchingWorker:
             return
         finally:
             self._loaded.set()
+        self._delivery.start()
         try:
             while batch := self._take():
                 self._answer(batch)
         finally:
             self._abandon()
+            self._finished.put(None)
             self.predictor.close()
+            self._delivery.join()
 
     def _take(self) -> list[tuple[_Request, int]]:
         """The next batch: one task from each waiting request in turn. Empty: time to stop."""
@@ -230,7 +238,7 @@ class BatchingWorker:
             return batch
 
     def _answer(self, batch: list[tuple[_Request, int]]) -> None:
-        """Run texts of like length together, the short ones first, and deliver each run's answers."""
+        """Run texts of like length together, the short ones first; answers go out run by run."""
         rows: list[tuple[_Request, int, list[int]]] = []
         for request, index in batch:
             try:
@@ -271,12 +279,19 @@ class BatchingWorker:
         with self._changed:  # a transition may give up what the inference thread is not at
             request.answers[index] = answer
             request.open -= 1
-            last = not request.open
-        if last:
+            if not request.open:
+                self._undelivered += 1
+                self._finished.put(request)
+
+    def _deliver(self) -> None:
+        while (request := self._finished.get()) is not None:
             try:
                 request.on_done(request.answers)
             except Exception as error:  # a consumer's fault must not end the thread
                 self._report(f'delivery failed: {type(error).__name__}: {error}')
+            with self._changed:
+                self._undelivered -= 1
+                self._changed.notify_all()
 
     def give_up(self, reason: str) -> int:
         """Answer what still waits with an error; what is in work goes on.

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import base_weights, known_encoders
 from .graph import build_embedding_graph, EMBEDDING
+from .processors import usable_processors
 from .tokenizer import run_sorted, TaskTokenizer
 
 
@@ -65,7 +66,7 @@ class SentenceEmbedder:
         weights = load_file(str(base_weights.resolve(known.base, **where)))
         graph = build_embedding_graph(known, weights, known_encoders.MAX_TOKENS)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or usable_processors()
         session = onnxruntime.InferenceSession(
             graph.SerializeToString(), options, providers=['CPUExecutionProvider'])
 

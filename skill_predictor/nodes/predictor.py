@@ -150,14 +150,14 @@ class SkillPredictorNode(ManagedNode):
 
     def _on_predict(self, request: PredictSkills.Request, response: PredictSkills.Response):
         now = self.get_clock().now().to_msg()
-        tasks = [complete_task(task, now) for task in request.tasks]
         answered: Future = Future()
 
         def finish(answers: list[Answer]) -> None:
+            tasks = [complete_task(task, now) for task in request.tasks]
             answered.set_result(self._fill(response, tasks, answers))
 
         try:
-            self._submit(tasks, finish)
+            self._submit(request.tasks, finish)
         except QueueFullError as error:
             response.message = str(error)
             return response

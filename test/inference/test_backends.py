@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from skill_predictor.inference import artefacts, backends
 from skill_predictor.inference.backends import BackendOptions, base, open_backend, unavailable
 from skill_predictor.inference.choices import ENGINES
 from skill_predictor.inference.errors import BackendError, ModelError
+from skill_predictor.inference.processors import usable_processors
 from skill_predictor.inference.store import read_model
 
 FP32 = BackendOptions(precision='fp32', threads=1)
@@ -113,7 +112,7 @@ def test_a_missing_package_is_named(model, monkeypatch, module):
 
 
 def test_one_thread_per_usable_core(model):
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_processors()
     device = open_backend('onnxruntime', model).device
     assert device == f'CPU, int8, {cores} thread{"s" if cores != 1 else ""}'
 

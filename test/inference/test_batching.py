@@ -195,6 +195,26 @@ def test_stop_answers_what_still_waits(make, predictor):
         worker.submit(['5'], Inbox())
 
 
+def test_a_slow_consumer_keeps_nothing_from_the_encoders(make, predictor):
+    worker, first, second = make(), Inbox(), Inbox()
+    called, slow = threading.Event(), threading.Event()
+
+    def take_long(answers):
+        called.set()
+        assert slow.wait(WAIT_S)
+        first(answers)
+
+    worker.submit(['1'], take_long)
+    assert called.wait(WAIT_S)
+    predictor.entered.clear()
+    worker.submit(['2'], second)
+    assert predictor.entered.wait(WAIT_S)
+    assert not worker.drain(0.01), 'what is not delivered is not done'
+    slow.set()
+    assert (first.numbers, second.numbers) == ([1], [2])
+    assert worker.drain(WAIT_S)
+
+
 def test_predictor_is_loaded_used_and_closed_by_one_thread(predictor):
     loaded_by = []
 

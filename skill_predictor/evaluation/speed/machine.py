@@ -7,12 +7,14 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from ...inference.processors import usable_processors
+
 _LIBRARIES = ('numpy', 'tokenizers', 'onnxruntime', 'onnx', 'tensorrt', 'pycuda')
 
 
 def describe() -> dict[str, str]:
     """Processor, cores and versions, for people."""
-    found = {'processor': _processor(), 'cores': str(len(os.sched_getaffinity(0))),
+    found = {'processor': _processor(), 'cores': str(usable_processors()),
              'system': f'{platform.system()} {platform.machine()}',
              'python': platform.python_version()}
     for name in _LIBRARIES:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...inference.processors import usable_processors
+
 _ARRAY_BYTES = 256 << 20  # far above any cache
 _ROUNDS = 7
 
@@ -21,9 +23,8 @@ def read_bandwidth(size_bytes: int = _ARRAY_BYTES, rounds: int = _ROUNDS) -> flo
     rounds
         How often it is read.
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_processors()
     parts = np.array_split(np.ones(size_bytes // 8, dtype=np.int64), cores)
     best = 0.0
     with ThreadPoolExecutor(cores) as pool:

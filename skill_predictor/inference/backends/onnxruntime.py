@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import BackendError
+from ..processors import usable_processors
 from ..store import ReleasedModel
 from .base import Backend, BackendOptions
 
@@ -44,7 +44,7 @@ class OnnxRuntimeBackend(Backend):
     def load(cls, model: ReleasedModel, options: BackendOptions,
              progress: Callable[[str], None]) -> OnnxRuntimeBackend:
         precision = options.precision_for(cls)
-        threads = options.threads or len(os.sched_getaffinity(0))
+        threads = options.threads or usable_processors()
         paths = cls.prepare(model, options, progress)
         try:
             sessions = [_session(path, threads) for path in paths]
