@@ -25,8 +25,6 @@ examples:
   skill-predictor benchmark --batches 1 32 --tokens 24 --seconds 20 --json speed.json
 """
 
-TEXT = 'Bring me the fire extinguisher from the hallway'
-
 
 def add_parser(subparsers) -> None:
     """Add the sub-command to the parser."""
@@ -129,6 +127,7 @@ def _all_engines() -> list[tuple[str, str]]:
 
 def _one_task(loaded: dict[str, SkillPredictor], seconds: float) -> dict[str, Any]:
     """From a text to its skills, as a service call asks."""
+    from ..evaluation.speed.start_up import TEXT
     from ..evaluation.speed.timing import side_by_side
     return _plain(side_by_side({
         name: lambda number, predictor=predictor: predictor.predict([TEXT])
@@ -153,6 +152,7 @@ def _batches(loaded: dict[str, SkillPredictor], args: argparse.Namespace) -> lis
 
 def _tasks(predictor: SkillPredictor, batch: int, tokens: int) -> list[list[int]]:
     """The same words over and over: how long a run takes does not depend on them."""
+    from ..evaluation.speed.start_up import TEXT
     words = predictor.tokenize(TEXT)
     count = min(tokens, predictor.model.max_tokens) - 2
     return [(words * (count // len(words) + 1))[:count]] * batch

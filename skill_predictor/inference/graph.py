@@ -27,7 +27,7 @@ from .tensor_names import ATTENTION_MASK, EMBEDDING, INPUT_IDS, PROBABILITIES
 if TYPE_CHECKING:
     from .known_encoders import KnownEncoder
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of this file or the builder that changes a graph; part of the artefacts' key."""
 
 # Large enough that softmax gives a masked token exactly zero, small enough for fp16.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import ModelError
 
-DEFAULT_MODEL = 'skill-predictor-v0'
+DEFAULT_MODEL = 'skill-predictor-v1'
 """Name of the released model that is used when none is named."""
 
 MODEL_ENV = 'SKILL_PREDICTOR_MODEL'

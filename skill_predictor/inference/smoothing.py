@@ -17,7 +17,7 @@ import numpy as np
 RANGE = 'range.'
 """Beginning of the names of those tensors."""
 
-EXPONENTS = {'qkv': 0.6, 'up': 0.6, 'down': 0.9}
+EXPONENTS = {'qkv': 0.6, 'up': 0.6, 'down': 0.8}
 """How much of the unevenness goes to the weights, by kind of product: 1, all of it. By trial; see
 docs/training.md."""
 

@@ -2,7 +2,7 @@
 
 ::
 
-    models/skill-predictor-v0/
+    models/skill-predictor-v1/
         config.json            taxonomy, thresholds, encoders; every other file by its sha256
         vocab.txt              WordPiece vocabulary that all encoders share
         mpnet.safetensors      what was trained: head (``head.*``), pooling (``pool.*``), changes to the

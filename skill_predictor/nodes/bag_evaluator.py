@@ -42,12 +42,11 @@ from ..taxonomy import SKILLS
 from . import qos
 from .main import spin
 from .managed_publishers import ManagedPublishers
-from .pace import Pace
+from .pace import Pace, POLL_S
 from .parameters import ParameterError, Settings, topic_names
 from .recorded_tasks import each_once, recorded_task
 
 SHOWN_CHANGES = 20
-POLL_S = 0.01
 STOPPED_WAIT_S = 3.0
 """How long to wait for answers that are still to come when the run is ended by a signal."""
 LATE_S = 1.0

@@ -8,6 +8,7 @@ import time
 from rclpy.node import Node
 
 POLL_S = 0.01
+"""How often those who wait look again."""
 TELL_EVERY_S = 10.0
 
 

@@ -76,6 +76,8 @@ def _session(path, threads: int):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Threads that wait for more work spin; those of one encoder would take the cores from the next.
+    options.add_session_config_entry('session.force_spinning_stop', '1')
     options.log_severity_level = 3  # errors only: its warnings are about graph internals
     return onnxruntime.InferenceSession(
         str(path), options, providers=['CPUExecutionProvider'])
