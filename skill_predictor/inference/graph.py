@@ -27,7 +27,7 @@ from .tensor_names import ATTENTION_MASK, EMBEDDING, INPUT_IDS, PROBABILITIES
 if TYPE_CHECKING:
     from .known_encoders import KnownEncoder
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of this file or the builder that changes a graph; part of the artefacts' key."""
 
 # Large enough that softmax gives a masked token exactly zero, small enough for fp16.
@@ -225,13 +225,14 @@ def _layer(b: GraphBuilder, x: str, bias: str, name: str, source: str, names: di
     weight[:hidden] *= scale
     offset[:hidden] *= scale
     qkv = b.linear(b.narrow(x), weight, offset, f'{name}.qkv', half=True)
-    split = b.op('Split', [qkv, b.ints(hidden, hidden, hidden)], f'{name}.split', 3, axis=-1)
-    heads = [b.op('Reshape', [part, b.ints(0, 0, arch.heads, head)], f'{part}.heads')
-             for part in split]
-    query = b.op('Transpose', [heads[0]], f'{name}.query', perm=[0, 2, 1, 3])
-    key = b.op('Transpose', [heads[1]], f'{name}.key', perm=[0, 2, 3, 1])
-    value = b.op('Transpose', [heads[2]], f'{name}.value', perm=[0, 2, 1, 3])
-    scores = b.op('MatMul', [query, key], f'{name}.scores')
+    # Divided into queries, keys and values after the heads were brought to the front of all three
+    # at once: on a CPU each small operation costs its call.
+    heads = b.op('Reshape', [qkv, b.ints(0, 0, 3 * arch.heads, head)], f'{name}.heads')
+    turned = b.op('Transpose', [heads], f'{name}.heads.first', perm=[0, 2, 1, 3])
+    query, key, value = b.op('Split', [turned, b.ints(arch.heads, arch.heads, arch.heads)],
+                             f'{name}.split', 3, axis=1)
+    across = b.op('Transpose', [key], f'{name}.keys', perm=[0, 1, 3, 2])
+    scores = b.op('MatMul', [query, across], f'{name}.scores')
     biased = b.op('Add', [b.widen(scores), bias], f'{name}.scores.biased')
     attention = b.op('Softmax', [biased], f'{name}.attention', axis=-1)
     context = b.op('MatMul', [b.narrow(attention), value], f'{name}.context')
