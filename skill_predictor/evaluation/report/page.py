@@ -57,7 +57,8 @@ def _split(split: JudgedSplit) -> dict[str, Any]:
              'What a probability is worth; bars: how many flags got such a one.'),
             (plots.coverage(split.labels, split.moved),
              'What a review band buys: tasks with a probability in the band go to a person.'),
-            *([(plots.confusion(pairs), 'Labelled and predicted skill set of wrong answers, the twenty most frequent pairs.')]
+            *([(plots.confusion(pairs), 'Labelled and predicted skill set of wrong answers, the twenty '
+                'most frequent pairs.')]
               if pairs else []),
             *((plots.parts(by(split.records, right), overall), f'Exact match by {what}.')
               for what, by in (('skill set', breakdown.by_skill_set),
