@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,6 +128,10 @@ class Tasks(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def lengths(self) -> list[int]:
+        """Tokens of every task as this pass reads it."""
+        return [len(self[index][0]) for index in range(len(self))]
+
     def __getitem__(self, index: int) -> tuple[list[int], np.ndarray]:
         if self._recipe is None:
             return self.rows[index], self._targets[index]
@@ -177,8 +181,10 @@ class LengthBatches(Sampler):
 
     Parameters
     ----------
+    count
+        Number of tasks.
     lengths
-        Of the tokenised tasks.
+        Gives the tokens of every task; asked anew for each pass, which may have changed the texts.
     size
         Tasks per batch.
     seed
@@ -191,22 +197,24 @@ class LengthBatches(Sampler):
     epoch = 0
     """Which pass the next one is."""
 
-    def __init__(self, lengths: Sequence[int], size: int, seed: int,
+    def __init__(self, count: int, lengths: Callable[[], Sequence[int]], size: int, seed: int,
                  groups: Sequence[str] | None = None) -> None:
+        self._count = count
         self._lengths = lengths
         self._size = size
         self._seed = seed
         units: dict[object, list[int]] = {}
-        for index in range(len(lengths)):
+        for index in range(count):
             units.setdefault(groups[index] if groups and groups[index] else index, []).append(index)
         self._units = list(units.values())
 
     def __len__(self) -> int:
-        return -(-len(self._lengths) // self._size)
+        return -(-self._count // self._size)
 
     def __iter__(self) -> Iterator[list[int]]:
         rng = np.random.default_rng([self._seed, self.epoch])
-        length = {index: max(self._lengths[other] for other in unit)
+        lengths = self._lengths()
+        length = {index: max(lengths[other] for other in unit)
                   for unit in self._units for index in unit}
         order = [index for unit in rng.permutation(len(self._units))
                  for index in self._units[unit]]

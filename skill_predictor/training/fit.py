@@ -177,7 +177,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     if say:
         trainer.remove_callback(ProgressCallback)
     trainer.recipe = recipe
-    trainer.batches = LengthBatches([len(row) for row in tasks.rows],
+    trainer.batches = LengthBatches(len(tasks), tasks.lengths,
                                     max(1, recipe.batch_size // processes()), seed, groups)
     trainer.add_callback(Passes(tasks, trainer.batches))
     trainer.positive = torch.from_numpy(positive_weights(

@@ -17,23 +17,27 @@ from skill_predictor.training.recipe import Recipe  # noqa: E402
 LENGTHS = np.random.default_rng(0).integers(1, 60, 500).tolist()
 
 
+def length_batches(seed=0, groups=None):
+    return LengthBatches(len(LENGTHS), lambda: LENGTHS, 10, seed, groups)
+
+
 def test_batches_hold_every_task_once_with_its_like():
-    batches = list(LengthBatches(LENGTHS, 10, seed=0))
+    batches = list(length_batches())
     assert sorted(index for batch in batches for index in batch) == list(range(500))
-    assert len(batches) == len(LengthBatches(LENGTHS, 10, seed=0)) == 50
+    assert len(batches) == len(length_batches()) == 50
     spread = np.mean([np.ptp([LENGTHS[index] for index in batch]) for batch in batches])
     assert spread < 10 < 25 < np.mean(
         [np.ptp(LENGTHS[start:start + 10]) for start in range(0, 500, 10)])
 
 
 def test_order_depends_on_seed_and_epoch_alone():
-    batches = LengthBatches(LENGTHS, 10, seed=0)
+    batches = length_batches()
     first = list(batches)
     torch.rand(3)
     assert list(batches) == first
     batches.epoch = 1
     assert list(batches) != first
-    assert list(LengthBatches(LENGTHS, 10, seed=1)) != first
+    assert list(length_batches(1)) != first
 
 
 def test_groups_stay_in_one_batch():
@@ -42,9 +46,23 @@ def test_groups_stay_in_one_batch():
     def together(found):
         batch_of = {index: number for number, batch in enumerate(found) for index in batch}
         return np.mean([batch_of[index] == batch_of[index + 1] for index in range(0, 200, 2)])
-    batches = list(LengthBatches(LENGTHS, 10, 0, groups))
+    batches = list(length_batches(0, groups))
     assert sorted(index for batch in batches for index in batch) == list(range(500))
-    assert together(batches) > 0.85 > 0.2 > together(list(LengthBatches(LENGTHS, 10, 0)))
+    assert together(batches) > 0.85 > 0.2 > together(list(length_batches()))
+
+
+def test_tasks_are_alike_as_their_pass_has_changed_them(tokenizer):
+    recipe = Recipe(encoder='minilm', distractor=0.3)
+    tasks = Tasks(['dive'] * 200, targets(*[4] * 200), tokenizer, recipe,
+                  ['the roof is new to the box'])
+    batches = LengthBatches(len(tasks), tasks.lengths, 10, seed=0)
+    seen = []
+    for epoch in range(2):
+        tasks.epoch = batches.epoch = epoch
+        found = [{len(tasks[index][0]) for index in batch} for batch in batches]
+        assert sum(len(lengths) > 1 for lengths in found) <= 1
+        seen.append(tasks.lengths())
+    assert len(set(seen[0])) == 2 and seen[0] != seen[1]
 
 
 @pytest.fixture
