@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The node tests' harness starts nodes and talks to them.
 sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'nodes')]
 
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from harness import Client, isolate, NodeProcess  # noqa: E402
 
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
@@ -125,8 +126,10 @@ def burst(client: Client, texts: list[str], tasks: int = 200) -> float:
 
 def open_loop(client: Client, texts: list[str], share: float, capacity: float,
               seconds: float) -> dict[str, object]:
-    """Send tasks at a fixed rate; count answers and what is refused."""
+    """Send tasks at a fixed rate; count answers, what the node says it refused, and what is lost."""
     rate, arrived = share * capacity, {}
+    reports = client.collect(DiagnosticArray, '/diagnostics', 100)
+    refused_before = refusals(client, reports)
     prefix, sent = f'{share}-{random.random()}', {}
 
     def on_vector(vector: SkillVector) -> None:
@@ -154,9 +157,26 @@ def open_loop(client: Client, texts: list[str], share: float, capacity: float,
     client.node.destroy_subscription(subscription)
     client.node.destroy_publisher(publisher)
     latencies = [arrived[name] - moment for name, moment in sent.items() if name in arrived]
+    refused = refusals(client, reports) - refused_before
     return {'share': share, 'rate_per_s': len(sent) / took, 'sent': len(sent),
-            'answered': len(latencies), 'not_answered': len(sent) - len(latencies),
+            'answered': len(latencies), 'refused': refused,
+            'lost': len(sent) - len(latencies) - refused,
             'latency': asdict(summary(latencies))}
+
+
+def refusals(client: Client, reports: list[DiagnosticArray]) -> int:
+    """How many tasks the node has refused so far, by a report of its diagnostics made from now on."""
+    reports.clear()
+    found: list[int] = []
+
+    def told() -> bool:
+        found.extend(int(value.value) for array in reports[1:] for status in array.status
+                     for value in status.values if value.key == 'requests refused')
+        return bool(found)
+    # The first to arrive may have been made before.
+    if not client.spin_until(told):
+        raise SystemExit('the node publishes no diagnostics')
+    return found[-1]
 
 
 def report(found: dict) -> None:
@@ -166,10 +186,12 @@ def report(found: dict) -> None:
     print(f'service call, one task: {trip["p50"]:.2f} ms p50, {trip["p99"]:.2f} p99; of it not '
           f'inference: {overhead["p50"]:.2f} ms p50, {overhead["p99"]:.2f} p99')
     print(f'capacity: {found["capacity_tasks_per_s"]:.0f} tasks a second')
-    print(f'{"load":>6}{"rate/s":>9}{"sent":>8}{"answered":>10}{"not":>9}{"p50 ms":>9}{"p99":>9}')
+    print(f'{"load":>6}{"rate/s":>9}{"sent":>8}{"answered":>10}{"refused":>9}{"lost":>6}'
+          f'{"p50 ms":>9}{"p99":>9}')
     for load in found['loads']:
         print(f'{load["share"]:6.0%}{load["rate_per_s"]:9.1f}{load["sent"]:8}{load["answered"]:10}'
-              f'{load["not_answered"]:9}{load["latency"]["p50"]:9.1f}{load["latency"]["p99"]:9.1f}')
+              f'{load["refused"]:9}{load["lost"]:6}{load["latency"]["p50"]:9.1f}'
+              f'{load["latency"]["p99"]:9.1f}')
 
 
 if __name__ == '__main__':

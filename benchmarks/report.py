@@ -109,7 +109,8 @@ def of_node(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
     trip, overhead, start = (found['calls']['round_trip'], found['calls']['overhead'],
                              found['start_up_s'])
     rows = [[f'{load["share"]:.0%}', f'{load["rate_per_s"]:.0f}', load['sent'], load['answered'],
-             load['not_answered'], f'{load["latency"]["p50"]:.0f}', f'{load["latency"]["p99"]:.0f}']
+             load['refused'], load['lost'], f'{load["latency"]["p50"]:.0f}',
+             f'{load["latency"]["p99"]:.0f}']
             for load in found['loads']]
     return ['## The node\n',
             f'A service call with one task takes {trip["p50"]:.1f} ms (p99 {trip["p99"]:.1f}) from '
@@ -118,9 +119,10 @@ def of_node(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
             f'built, {start["warm"]:.1f} s when they are there.\n',
             'Tasks on the topic at fixed rates, answered or not (an open loop); capacity is '
             f'{found["capacity_tasks_per_s"]:.0f} tasks a second. Above it the queue (of 256) fills, '
-            'and what does not fit is refused, counted in `/diagnostics` and in the log.\n',
-            table(['load', 'tasks a second', 'sent', 'answered', 'refused', 'p50 ms', 'p99 ms'],
-                  rows)]
+            'and what does not fit is refused, with a warning in the log; refused is what the node '
+            'counts in its `/diagnostics`, lost what was neither answered nor refused.\n',
+            table(['load', 'tasks a second', 'sent', 'answered', 'refused', 'lost', 'p50 ms',
+                   'p99 ms'], rows)]
 
 
 class Pictures:

@@ -76,7 +76,7 @@ def test_the_page(tmp_path):
         'node': {'machine': machine, 'start_up_s': {'cold': 30.0, 'warm': 3.0},
                  'calls': {'round_trip': timing, 'overhead': timing}, 'capacity_tasks_per_s': 90.0,
                  'loads': [{'share': 1.2, 'rate_per_s': 108.0, 'sent': 100, 'answered': 90,
-                            'not_answered': 10, 'latency': timing}]}}
+                            'refused': 10, 'lost': 0, 'latency': timing}]}}
     arguments = []
     for name, content in files.items():
         (tmp_path / f'{name}.json').write_text(json.dumps(content))
@@ -89,7 +89,7 @@ def test_the_page(tmp_path):
         sys.argv = before
     page = (tmp_path / 'page.md').read_text()
     assert '| ours | 8.0 | 9.0 | 10.0 | 8.0 | 300 |' in page
-    assert '| 120% | 108 | 100 | 90 | 10 | 8 | 10 |' in page
+    assert '| 120% | 108 | 100 | 90 | 10 | 0 | 8 | 10 |' in page
     for name in ('peers', 'throughput'):
         assert f'](figures/benchmark_{name}.svg)' in page
         assert (tmp_path / 'figures' / f'benchmark_{name}.svg').exists()
