@@ -27,9 +27,10 @@ from std_msgs.msg import String
 from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
 
 from ..allocation.tasks import Status
-from ..evaluation.bags.evaluation import read_labels, replay
+from ..evaluation.bags.evaluation import replay
 from ..evaluation.bags.figures import figures, rows
 from ..evaluation.bags.events import RecordedTask
+from ..evaluation.bags.labels import read_labels
 from ..evaluation.bags.live import first_robots, LiveRun
 from ..evaluation.bags.page import page
 from ..evaluation.bags.reading import Bag, BagError
@@ -100,7 +101,7 @@ class BagEvaluatorNode(Node):
             folder = Path(self.settings[name]).parent
             if self.settings[name] and not folder.is_dir():
                 raise ParameterError(f'parameter {name}: there is no folder {folder}')
-        self._labels = read_labels(self.settings['labels']) if self.settings['labels'] else {}
+        self._labels = read_labels(self.settings['labels']) if self.settings['labels'] else None
         self._run = LiveRun(self.settings['timeout_s'])
         # A run must not take the last one's answers for its own.
         self._suffix = f'@{os.getpid()}-{int(time.time()) % 100_000}'
@@ -129,7 +130,7 @@ class BagEvaluatorNode(Node):
                 between=(0.0, 1e9), read_only=True)
         declare('timeout_s', 30.0, 'How long to wait for the graph, and for an answer [s].',
                 between=(0.1, 3600.0), read_only=True)
-        declare('labels', '', 'JSON Lines with what is right: id or text, and label.', read_only=True)
+        declare('labels', '', 'JSON Lines with what is right: text and label.', read_only=True)
         declare('label_topic', '', 'Topic of the recording with what is right; empty: those called '
                 'task_labels.', read_only=True)
         declare('text_topics', [''], 'std_msgs/String topics of the recording that carry tasks; '

@@ -11,6 +11,7 @@ for module in ('rosbags', 'sklearn', 'scipy', 'matplotlib', 'jinja2'):
     pytest.importorskip(module)
 
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from skill_predictor.evaluation.bags.writing import write_bag  # noqa: E402
 from tiny_model import write_tiny_model  # noqa: E402
 
 # This model says wheels and hands to whatever text.
@@ -48,6 +49,24 @@ def test_nothing_is_written_over(cli, bag, tmp_path):
 def test_info(cli, bag):
     done = cli('bag', 'info', bag)
     assert done.code == 0 and re.search(r'20 +/tasks +skill_predictor/msg/TaskDesc', done.out)
+
+
+def test_tasks_are_written_once_each_and_come_back_as_labels(cli, evaluate, bag, tmp_path):
+    done = cli('bag', 'tasks', bag, bag, '--output', tmp_path / 'asked.jsonl')
+    assert done.code == 0 and '20 tasks' in done.err
+    rows = [json.loads(line) for line in (tmp_path / 'asked.jsonl').read_text().splitlines()]
+    assert rows[3] == {'id': 't-3', 'text': 'bring the red box 3'}
+    assert len({row['id'] for row in rows}) == len(rows) == 20
+    (tmp_path / 'labels.jsonl').write_text('\n'.join(
+        json.dumps({**row, 'label': ['wheels', 'hands']}) for row in rows))
+    assert 'exact match now: 1.0000' in evaluate('--labels', tmp_path / 'labels.jsonl').out
+
+
+def test_tasks_of_odd_text_can_be_written(cli, tmp_path):
+    write_bag(tmp_path / 'odd', [TaskRecord('a', 'größer \U0001f916'), TaskRecord('b', 'x')])
+    done = cli('bag', 'tasks', tmp_path / 'odd')
+    assert done.code == 0 and 'größer \U0001f916' in done.out
+    assert cli('bag', 'tasks', tmp_path / 'nowhere').code == 1
 
 
 def test_figures_are_those_of_evaluate(cli, evaluate, model, tmp_path):

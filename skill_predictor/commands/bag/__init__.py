@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-COMMANDS = ('evaluate', 'info', 'record-demo')
+COMMANDS = ('evaluate', 'info', 'tasks', 'record-demo')
 """Each is a module of this folder."""
 
 _EXAMPLES = """\
@@ -14,6 +14,7 @@ Recordings of ROS 2 (sqlite3 and MCAP, compressed, split) and of ROS 1 are read 
 examples:
   skill-predictor bag info recordings/monday
   skill-predictor bag evaluate recordings/monday
+  skill-predictor bag tasks recordings/monday --output monday.jsonl
   skill-predictor bag record-demo data/test.jsonl --output demo_bag
 """
 

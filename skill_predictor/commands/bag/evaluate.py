@@ -18,6 +18,7 @@ from .. import (add_model_options, add_prediction_options, load_predictor, outpu
 if TYPE_CHECKING:
     from ...evaluation.bags.evaluation import Replayed, Said
     from ...evaluation.bags.events import Event, RecordedTask
+    from ...evaluation.bags.labels import Labels
     from ...evaluation.bags.reading import Bag
     from ...inference.predictor import SkillPredictor
 
@@ -52,8 +53,8 @@ def add_parser(actions) -> None:
         description='Predict the tasks of bags, offline and without ROS, and compare.')
     parser.add_argument('bags', nargs='+', metavar='BAG', help='folder, .mcap, .db3 or .bag')
     parser.add_argument('--labels', metavar='FILE',
-                        help='what is right: labelled tasks as JSON Lines, found by id or else by '
-                             'text; goes before labels of the bag')
+                        help='what is right: labelled tasks as JSON Lines, found by their texts; '
+                             'goes before labels of the bag')
     parser.add_argument('--label-topic', metavar='TOPIC',
                         help='skill vectors that say what is right, instead of what was answered '
                              "(default: those called task_labels; '': none)")
@@ -80,13 +81,13 @@ def add_parser(actions) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate all bags together."""
-    from ...evaluation.bags.evaluation import read_labels
     from ...evaluation.bags.figures import figures, rows
     from ...evaluation.bags.gate import judge
+    from ...evaluation.bags.labels import read_labels
     from ...evaluation.metrics import scikit_learn
     scikit_learn()
     baseline, fleets = _baseline(args), _fleets(args)
-    labels = read_labels(args.labels) if args.labels is not None else {}
+    labels = read_labels(args.labels) if args.labels is not None else None
     troubles: list[str] = []
     with ExitStack() as stack:
         bags = _open(args, stack, troubles)
@@ -130,7 +131,7 @@ def _open(args: argparse.Namespace, stack: ExitStack, troubles: list[str]) -> li
 
 
 def _replay(args: argparse.Namespace, bags: list[Bag], model: SkillPredictor,
-            other: SkillPredictor | None, labels: dict[str, tuple[str, ...]],
+            other: SkillPredictor | None, labels: Labels | None,
             troubles: list[str]) -> Replayed:
     import heapq
     from ...evaluation.bags.evaluation import replay

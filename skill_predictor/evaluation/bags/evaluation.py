@@ -7,16 +7,15 @@ changed decisions only, and of those the first :data:`MOST_CHANGES`.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...dataset.records import read_tasks
 from ...taxonomy import NUM_SKILLS, SKILLS
 from .clock import ClockWatch
 from .events import Event, RecordedTask, RecordedVector
+from .labels import Labels
 from .matching import Rows
 from .naming import Names
 
@@ -132,9 +131,8 @@ class Replayed:
 
 
 def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None = None,
-           labels: Mapping[str, tuple[str, ...]] | None = None,
-           label_topics: Collection[str] = (), keep_tasks: bool = False,
-           on_task: Callable[[int], None] | None = None) -> Replayed:
+           labels: Labels | None = None, label_topics: Collection[str] = (),
+           keep_tasks: bool = False, on_task: Callable[[int], None] | None = None) -> Replayed:
     """Go through a recording.
 
     Parameters
@@ -144,7 +142,7 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
     predict, other
         The model, and one to compare it with.
     labels
-        Required skills by task id, or by text.
+        What is right, from a file.
     label_topics
         Of skill vectors that say what is right, instead of what was answered; ``labels`` go before.
     keep_tasks
@@ -152,7 +150,7 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
     on_task
         Called with the number of tasks done since the last call.
     """
-    state = _Replay(predict, other, labels or {}, label_topics, keep_tasks)
+    state = _Replay(predict, other, labels or Labels(), label_topics, keep_tasks)
     for event in events:
         if isinstance(event, RecordedTask):
             state.task(event)
@@ -165,8 +163,7 @@ def replay(events: Iterable[Event], predict: Predict, *, other: Predict | None =
 
 class _Replay:
     def __init__(self, predict: Predict, other: Predict | None,
-                 labels: Mapping[str, tuple[str, ...]], label_topics: Collection[str],
-                 keep_tasks: bool) -> None:
+                 labels: Labels, label_topics: Collection[str], keep_tasks: bool) -> None:
         self.found = Replayed()
         self._keep_tasks = keep_tasks
         self._predict, self._other = predict, other
@@ -190,7 +187,7 @@ class _Replay:
         self._rows.add(task, row)
         now = _NONE if said.error else _mask(said.required)
         found.unreadable += bool(said.error)
-        label = self._labels.get(task.task_id, self._labels.get(task.text))
+        label = self._labels.of(task.task_id, task.text)
         if self._keep_tasks:
             found.tasks.append(task)
         found.ids.append(name)
@@ -246,21 +243,6 @@ class _Replay:
             if self.found.labels[row] != _NONE:
                 changes[index] = replace(changes[index], label=names(self.found.labels[row]))
         return self.found
-
-
-def read_labels(path: str | os.PathLike) -> dict[str, tuple[str, ...]]:
-    """Required skills by task id and by text, from JSON Lines.
-
-    Raises
-    ------
-    RecordError
-        When the file is no labelled dataset.
-    """
-    found = {}
-    for task in read_tasks(path, require_label=True):
-        found[task.text] = task.label
-        found[task.id] = task.label
-    return found
 
 
 def names(mask: int) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ import pytest
 pytest.importorskip('sklearn')
 pytest.importorskip('scipy')
 
+from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.evaluation.bags.evaluation import replay, Said  # noqa: E402
 from skill_predictor.evaluation.bags.figures import figures, over_time, rows  # noqa: E402
 from skill_predictor.evaluation.bags.gate import judge  # noqa: E402
+from skill_predictor.evaluation.bags.labels import Labels, read_labels  # noqa: E402
 from skill_predictor.evaluation.bags.reading import RecordedTask, RecordedVector  # noqa: E402
 
 SECOND = 10**9
@@ -33,6 +35,10 @@ def predict(task):
 
 def task(seconds, name, text):
     return RecordedTask(seconds * SECOND, '/tasks', name, text)
+
+
+def labels(*rows):
+    return Labels(TaskRecord(name, text, skills) for name, text, *skills in rows)
 
 
 def vector(seconds, name, text, required, topic='/skill_vectors', latency=10.0):
@@ -95,22 +101,41 @@ def test_the_same_answer_twice_does_not_go_to_the_next_task():
 
 
 def test_a_file_of_labels_goes_before_the_topic_and_changes_know_what_is_right():
-    events = [task(0, 'a', 'fly'), task(1, 'b', 'fly'),
-              vector(2, 'a', 'fly', flags(1)), vector(2, 'b', 'fly', flags(1)),
+    events = [task(0, 'a', 'fly'), task(1, 'b', 'fly on'),
+              vector(2, 'a', 'fly', flags(1)), vector(2, 'b', 'fly on', flags(1)),
               vector(3, 'a', 'fly', flags(5), topic='/right'),
-              vector(4, 'b', 'fly', flags(5), topic='/right')]
-    found = replay(events, predict, labels={'a': ('legs',)}, label_topics={'/right'},
+              vector(4, 'b', 'fly on', flags(5), topic='/right')]
+    found = replay(events, predict, labels=labels(('a', 'fly', 'legs')), label_topics={'/right'},
                    other=lambda task: Said(flags(2), 1.0))
     assert found.labels == [4, 32]
     assert [change.label for change in found.changes] == [('legs',), ('hands',)]
     assert [change.label for change in found.other_changes] == [('legs',), ('hands',)]
 
 
-def test_labels_from_a_file_by_id_or_text_and_from_a_topic():
-    found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep'), task(2, 'c', 'climb'),
+def test_labels_from_a_file_and_from_a_topic():
+    found = replay([task(0, 'a', 'fly'), task(1, 'b', ' sweep'), task(2, 'c', 'climb'),
                     vector(3, 'c', 'climb', flags(2, 5), topic='/right')], predict,
-                   labels={'a': ('fly',), 'sweep': ()}, label_topics={'/right'})
+                   labels=labels(('a', 'fly', 'fly'), ('x', 'sweep')), label_topics={'/right'})
     assert found.labels == [1, 0, 36] and found.recorded == [-1, -1, -1]
+
+
+def test_a_label_is_for_its_text_whatever_else_has_its_id():
+    again = replace(task(2, 'task-1', 'climb'), source=1)
+    found = replay([task(0, 'task-1', 'fly'), task(1, 'task-1', 'sweep'), again], predict,
+                   labels=labels(('task-1', 'sweep', 'wheels')))
+    assert found.labels == [-1, 2, -1]
+
+
+def test_a_text_labelled_twice_is_told_by_its_id():
+    known = labels(('a', 'go', 'fly'), ('b', 'go', 'legs'), ('c', 'stay'), ('d', 'stay'))
+    assert known.of('a', 'go') == ('fly',) and known.of('b', 'go') == ('legs',)
+    assert known.of('e', 'go') is None  # the file says both
+    assert known.of('e', 'stay') == () and known.of('a', 'elsewhere') is None
+
+
+def test_labels_are_read_from_json_lines(tmp_path):
+    write_tasks([TaskRecord('a', 'go', ('fly',))], tmp_path / 'labels.jsonl')
+    assert read_labels(tmp_path / 'labels.jsonl').of('', 'go') == ('fly',)
 
 
 def test_figures_by_hand():
@@ -119,7 +144,8 @@ def test_figures_by_hand():
         task(1, 'b', 'sweep'), vector(1, 'b', 'sweep', flags(0)),
         task(2, 'c', 'climb'), vector(2, 'c', 'climb', flags(5)),
         task(3, 'd', ''), task(4, 'e', 'bring')], predict,
-        labels={'a': ('fly',), 'b': ('wheels',), 'c': ('hands',), 'd': ('fly',)})
+        labels=labels(('a', 'fly', 'fly'), ('b', 'sweep', 'wheels'), ('c', 'climb', 'hands'),
+                      ('d', '', 'fly')))
     result = figures(found)
     assert result['tasks'] == 5 and result['unreadable'] == 1
     assert result['accuracy']['tasks'] == 4
@@ -141,7 +167,8 @@ def test_without_labels_and_recording_nothing_is_claimed():
 
 def test_two_models():
     found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep')], predict,
-                   other=lambda task: Said(flags(1), 1.0), labels={'a': ('fly',), 'b': ('wheels',)})
+                   other=lambda task: Said(flags(1), 1.0),
+                   labels=labels(('a', 'fly', 'fly'), ('b', 'sweep', 'wheels')))
     result = figures(found)['other']
     assert (result['changed'], result['accuracy']['exact_match']) == (1, 0.5)
     assert found.other_changes[0].label == ('fly',)
