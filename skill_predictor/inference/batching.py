@@ -109,7 +109,7 @@ class BatchingWorker:
         self._requests: deque[_Request] = deque()
         self._waiting = 0
         self._in_work = 0
-        self._undelivered = 0
+        self._undelivered = self._unsent = 0  # requests, and their tasks
         self._finished: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._stopping = False
@@ -126,7 +126,12 @@ class BatchingWorker:
         Exception
             Whatever ``load`` raised; the worker is then of no further use.
         """
-        self._thread.start()
+        self._delivery.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads
+            self._finished.put(None)
+            raise
         self._loaded.wait()
         if self._load_error is not None:
             self._thread.join()
@@ -137,6 +142,11 @@ class BatchingWorker:
         """Tasks that are waiting."""
         return self._waiting
 
+    @property
+    def unsent(self) -> int:
+        """Tasks that are answered, but whose answers are not delivered yet."""
+        return self._unsent
+
     def submit(self, texts: Sequence[object], on_done: Callable[[list[Answer]], None]) -> None:
         """Queue tasks; all of them or none.
 
@@ -146,12 +156,13 @@ class BatchingWorker:
             Raw task descriptions.
         on_done
             Called once, from the delivery thread, with one answer per text, in order. While it
-            runs, other answers wait; it must not raise.
+            runs, other answers wait; it must neither raise nor call :meth:`stop`.
 
         Raises
         ------
         QueueFullError
-            When there is no room, or the worker is stopping; nothing was queued.
+            When there is no room, the answers of as many tasks wait for delivery, or the worker is
+            stopping; nothing was queued.
         """
         request = _Request(texts, on_done)
         with self._changed:
@@ -161,12 +172,15 @@ class BatchingWorker:
                 self._refuse(
                     f'the queue is full: {self._waiting} tasks wait, {request.open} more do not '
                     f'fit into queue_size {self.queue_size}; send fewer at a time or wait')
+            if self._unsent > self.queue_size:
+                self._refuse(f'the answers of {self._unsent} tasks wait to be sent; who asks for them '
+                             'does not take them')
             if request.open:
                 self._requests.append(request)
                 self._waiting += request.open
                 self._changed.notify_all()
-        if not request.texts:
-            on_done([])
+            else:
+                self._hand_over(request)
 
     def _refuse(self, message: str) -> None:
         self.statistics.refused += 1
@@ -185,14 +199,23 @@ class BatchingWorker:
         Returns
         -------
         bool
-            Whether they ended in time; an engine that hangs cannot be interrupted.
+            Whether they ended in time; an engine or a delivery that hangs cannot be interrupted,
+            and :attr:`left_behind` says which one it is.
         """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        for thread in (self._thread, self._delivery):
+            if thread.is_alive():
+                thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        return not self.left_behind
+
+    @property
+    def left_behind(self) -> str:
+        """Name of the thread that did not end: ``inference``, ``delivery``, or empty."""
+        return next((thread.name for thread in (self._thread, self._delivery)
+                     if thread.is_alive()), '')
 
     def _report(self, message: str) -> None:
         try:
@@ -205,10 +228,10 @@ class BatchingWorker:
             self.predictor = self._load()
         except BaseException as error:
             self._load_error = error
+            self._finished.put(None)
             return
         finally:
             self._loaded.set()
-        self._delivery.start()
         try:
             while batch := self._take():
                 self._answer(batch)
@@ -216,7 +239,6 @@ class BatchingWorker:
             self._abandon()
             self._finished.put(None)
             self.predictor.close()
-            self._delivery.join()
 
     def _take(self) -> list[tuple[_Request, int]]:
         """The next batch: one task from each waiting request in turn. Empty: time to stop."""
@@ -280,8 +302,12 @@ class BatchingWorker:
             request.answers[index] = answer
             request.open -= 1
             if not request.open:
-                self._undelivered += 1
-                self._finished.put(request)
+                self._hand_over(request)
+
+    def _hand_over(self, request: _Request) -> None:
+        self._undelivered += 1
+        self._unsent += len(request.texts)
+        self._finished.put(request)
 
     def _deliver(self) -> None:
         while (request := self._finished.get()) is not None:
@@ -291,6 +317,7 @@ class BatchingWorker:
                 self._report(f'delivery failed: {type(error).__name__}: {error}')
             with self._changed:
                 self._undelivered -= 1
+                self._unsent -= len(request.texts)
                 self._changed.notify_all()
 
     def give_up(self, reason: str) -> int:
@@ -305,10 +332,11 @@ class BatchingWorker:
             requests = list(self._requests)
             self._requests.clear()
             count, self._waiting = self._waiting, 0
+            # Within the lock: nothing may come behind the end of deliveries.
+            for request in requests:
+                for index in range(request.next, len(request.texts)):
+                    self._finish(request, index, _without_prediction(request, reason))
             self._changed.notify_all()
-        for request in requests:
-            for index in range(request.next, len(request.texts)):
-                self._finish(request, index, _without_prediction(request, reason))
         return count
 
     def _abandon(self) -> None:

@@ -31,11 +31,13 @@ def usable_processors(mounts: Path = MOUNTS, membership: Path = MEMBERSHIP) -> i
 def _quotas(mounts: Path, membership: Path) -> Iterator[tuple[int, int]]:
     """Quota and period in microseconds of every group that this process is in, where there is one."""
     try:
-        lines = membership.read_text().splitlines()
+        lines = membership.read_text(errors='surrogateescape').split('\n')
     except OSError:
         return
     for line in lines:
-        _, controllers, group = line.split(':', 2)
+        _, controllers, group = (line.split(':', 2) + ['', ''])[:3]
+        if not group:
+            continue
         if not controllers:
             root, read = mounts, _version_2
         elif 'cpu' in controllers.split(','):

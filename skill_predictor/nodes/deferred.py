@@ -7,7 +7,9 @@ the callback returns a future instead, and the response goes out when the future
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.service import Service
@@ -22,14 +24,14 @@ def answer_later(service: Service, logger: RcutilsLogger) -> Service:
         Made by ``Node.create_service``; changed in place and returned. Its callback may still return
         a plain response.
     logger
-        Told when a response could not be made or sent. Then the caller gets no answer, as with any
-        service whose node goes away.
+        Told when a response could not be made; the caller then gets one with the reason in its
+        ``message``, where it has that field. Told as well when it could not be sent.
     """
     send, callback, kind = service.send_response, service.callback, service.srv_type
 
-    def guarded(request, response):
+    def guarded(make: Callable[[], Any]) -> Any:
         try:
-            return callback(request, response)
+            return make()
         except Exception as error:
             # A caller that gets no answer waits for ever.
             logger.error(f'{service.srv_name}: {type(error).__name__}: {error}')
@@ -39,10 +41,10 @@ def answer_later(service: Service, logger: RcutilsLogger) -> Service:
             return failed
 
     def finish(future: Future, header) -> None:
+        response = guarded(future.result)
         try:
-            send(future.result(), header)
-        except Exception as error:
-            # The caller is gone, the node is going, or the work failed without a response of its own.
+            send(response, header)
+        except Exception as error:  # the caller is gone, or the node is going
             logger.error(f'no response on {service.srv_name}: {type(error).__name__}: {error}')
 
     def send_response(response, header) -> None:
@@ -52,5 +54,5 @@ def answer_later(service: Service, logger: RcutilsLogger) -> Service:
             send(response, header)
 
     service.send_response = send_response
-    service.callback = guarded
+    service.callback = lambda request, response: guarded(lambda: callback(request, response))
     return service

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from rclpy.lifecycle import LifecyclePublisher
 from std_msgs.msg import String
 
 from skill_predictor.msg import SkillVector, TaskDescription
@@ -99,8 +100,8 @@ class SkillPredictorNode(ManagedNode):
             if worker is not None:
                 self._drain(worker)
                 if not worker.stop(DRAIN_TIMEOUT_S):
-                    self.get_logger().error(
-                        'the engine does not come back; its thread is left behind')
+                    what = {'delivery': 'sending answers'}.get(worker.left_behind, 'the engine')
+                    self.get_logger().error(f'{what} does not come back; its thread is left behind')
         finally:
             self._worker = None  # not earlier: the last answers are made with its model
             super().release()
@@ -109,9 +110,11 @@ class SkillPredictorNode(ManagedNode):
         """Finish what has been taken on; what takes too long is answered with an error."""
         if not worker.drain(DRAIN_TIMEOUT_S):
             left = worker.give_up('the predictor was deactivated before this task had its turn')
-            self.get_logger().warning(
-                f'{left} tasks still waited after {DRAIN_TIMEOUT_S:.0f} s and are not predicted')
-            worker.drain(DRAIN_TIMEOUT_S)
+            if left:
+                self.get_logger().warning(f'{left} tasks still waited after {DRAIN_TIMEOUT_S:.0f} s '
+                                          'and are not predicted')
+            if not worker.drain(DRAIN_TIMEOUT_S) and worker.unsent:
+                self.get_logger().warning(f'the answers of {worker.unsent} tasks are not sent yet')
 
     def _create_entities(self) -> None:
         burst = qos.tasks(self.settings['queue_size'])
@@ -133,18 +136,21 @@ class SkillPredictorNode(ManagedNode):
 
     def _on_task(self, task: TaskDescription) -> None:
         complete_task(task, self.get_clock().now().to_msg())
+        vectors = self._vectors
         try:
-            self._submit([task], lambda answers: self._publish(task, answers[0]))
+            self._submit([task], lambda worker, answers: self._publish(
+                vectors, worker, task, answers[0]))
         except QueueFullError as error:
             self.get_logger().warning(f'task {task.task_id} refused: {error}',
                                       throttle_duration_sec=1.0)
 
-    def _publish(self, task: TaskDescription, answer: Answer) -> None:
+    def _publish(self, vectors: LifecyclePublisher, worker: BatchingWorker, task: TaskDescription,
+                 answer: Answer) -> None:
         if answer.error:
             self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}',
                                       throttle_duration_sec=1.0)
         else:
-            self._vectors.publish(self._vector(task, answer, self._thresholds()))
+            vectors.publish(self._vector(worker, task, answer))
 
     # Tasks from the service ---------------------------------------------------------------------
 
@@ -152,9 +158,12 @@ class SkillPredictorNode(ManagedNode):
         now = self.get_clock().now().to_msg()
         answered: Future = Future()
 
-        def finish(answers: list[Answer]) -> None:
-            tasks = [complete_task(task, now) for task in request.tasks]
-            answered.set_result(self._fill(response, tasks, answers))
+        def finish(worker: BatchingWorker, answers: list[Answer]) -> None:
+            try:
+                tasks = [complete_task(task, now) for task in request.tasks]
+                answered.set_result(self._fill(response, worker, tasks, answers))
+            except Exception as error:  # a caller that gets no answer waits for ever
+                answered.set_exception(error)
 
         try:
             self._submit(request.tasks, finish)
@@ -163,10 +172,9 @@ class SkillPredictorNode(ManagedNode):
             return response
         return answered
 
-    def _fill(self, response: PredictSkills.Response, tasks: list[TaskDescription],
-              answers: list[Answer]) -> PredictSkills.Response:
-        thresholds = self._thresholds()
-        response.vectors = [self._vector(task, answer, thresholds)
+    def _fill(self, response: PredictSkills.Response, worker: BatchingWorker,
+              tasks: list[TaskDescription], answers: list[Answer]) -> PredictSkills.Response:
+        response.vectors = [self._vector(worker, task, answer)
                             for task, answer in zip(tasks, answers)]
         response.errors = [answer.error for answer in answers]
         bad = [answer.error for answer in answers if answer.error]
@@ -176,30 +184,23 @@ class SkillPredictorNode(ManagedNode):
         return response
 
     def _submit(self, tasks: list[TaskDescription],
-                on_done: Callable[[list[Answer]], None]) -> None:
+                on_done: Callable[[BatchingWorker, list[Answer]], None]) -> None:
+        """Queue tasks; the worker comes back with the answers, so that they tell its own model."""
         worker = self._worker
         if worker is None or not self._serving:
             raise QueueFullError(f'the predictor is {self.state}, not active')
-        worker.submit([task.text for task in tasks], on_done)
+        worker.submit([task.text for task in tasks],
+                      lambda answers: on_done(worker, answers))
 
-    def _vector(self, task: TaskDescription, answer: Answer, thresholds: tuple[float, ...]
-                ) -> SkillVector:
-        return skill_vector(task, answer, thresholds, self._version,
-                            self.get_clock().now().to_msg())
+    def _vector(self, worker: BatchingWorker, task: TaskDescription, answer: Answer) -> SkillVector:
+        return skill_vector(task, answer, self._thresholds(worker),
+                            worker.predictor.model.version, self.get_clock().now().to_msg())
 
     # Model and thresholds -----------------------------------------------------------------------
 
-    @property
-    def _version(self) -> str:
-        worker = self._worker
-        return worker.predictor.model.version if worker is not None and worker.predictor else ''
-
-    def _thresholds(self) -> tuple[float, ...]:
-        worker = self._worker
-        own = (worker.predictor.thresholds if worker is not None and worker.predictor
-               else (taxonomy.DEFAULT_THRESHOLD,) * taxonomy.NUM_SKILLS)
+    def _thresholds(self, worker: BatchingWorker) -> tuple[float, ...]:
         return tuple(self.settings[f'thresholds.{skill}'] or default
-                     for skill, default in zip(taxonomy.SKILLS, own))
+                     for skill, default in zip(taxonomy.SKILLS, worker.predictor.thresholds))
 
     def _on_info(self, request: GetModelInfo.Request, response: GetModelInfo.Response
                  ) -> GetModelInfo.Response:
@@ -212,7 +213,7 @@ class SkillPredictorNode(ManagedNode):
         response.model_version = model.version
         response.name, response.sha256, response.path = model.name, model.sha256, str(model.path)
         response.backend, response.device = backend.name, backend.device
-        response.thresholds = list(self._thresholds())
+        response.thresholds = list(self._thresholds(worker))
         response.encoders = [encoder.base.repository for encoder in model.encoders]
         response.encoder_sha256 = [encoder.base.sha256 for encoder in model.encoders]
         response.success = True
@@ -256,6 +257,7 @@ class SkillPredictorNode(ManagedNode):
             'device': worker.predictor.backend.device,
             'latency p50 [ms]': p50, 'latency p90 [ms]': p90, 'latency p99 [ms]': p99,
             'queue depth': worker.depth, 'queue size': worker.queue_size,
+            'answers not sent yet': worker.unsent,
             'tasks answered': counts.answered, 'tasks not readable': counts.unreadable,
             'requests refused': counts.refused, 'tasks failed': counts.failed,
             'batches': counts.batches}

@@ -215,6 +215,51 @@ def test_a_slow_consumer_keeps_nothing_from_the_encoders(make, predictor):
     assert worker.drain(WAIT_S)
 
 
+@pytest.fixture
+def stuck(make):
+    """A worker whose consumer does not come back before ``stuck.free`` is set."""
+    worker = make(queue_size=5)
+    worker.free = threading.Event()
+    yield worker
+    worker.free.set()
+
+
+def test_answers_that_nobody_takes_do_not_pile_up(stuck):
+    accepted = 0
+    with pytest.raises(QueueFullError, match='wait to be sent'):
+        for _ in range(1000):
+            before = stuck.statistics.answered
+            stuck.submit(['1'], lambda answers: stuck.free.wait(WAIT_S))
+            accepted += 1
+            while stuck.statistics.answered == before:
+                pass  # the queue in front of the encoders is not what fills
+    assert accepted == stuck.unsent == 6 and stuck.depth == 0
+    stuck.free.set()
+    assert stuck.drain(WAIT_S) and stuck.unsent == 0
+
+
+def test_a_delivery_that_hangs_is_told(stuck):
+    stuck.submit(['1'], lambda answers: stuck.free.wait(WAIT_S))
+    assert not stuck.stop(0.2) and stuck.left_behind == 'delivery'
+    stuck.free.set()
+    assert stuck.stop(WAIT_S) and not stuck.left_behind
+
+
+@pytest.mark.parametrize('name', ['inference', 'delivery'])
+def test_too_few_threads_are_told_to_the_caller(make, predictor, monkeypatch, name):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+    monkeypatch.setattr(threading.Thread, 'start', refuse)
+    worker = BatchingWorker(lambda: predictor)
+    with pytest.raises(RuntimeError, match='new thread'):
+        worker.start()
+    assert worker.stop(WAIT_S)
+
+
 def test_predictor_is_loaded_used_and_closed_by_one_thread(predictor):
     loaded_by = []
 

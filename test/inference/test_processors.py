@@ -42,5 +42,11 @@ def test_version_1(usable, quota, count):
         'cpu/box/cpu.cfs_quota_us': quota, 'cpu/box/cpu.cfs_period_us': '100000'}) == count
 
 
+@pytest.mark.parametrize('membership', [b'', b'\n', b'0\n', b'0:\n', b'0::/r\xff\n\n', b'\0\0\0'])
+def test_an_odd_membership_is_no_limit(tmp_path, membership):
+    (tmp_path / 'membership').write_bytes(membership)
+    assert usable_processors(tmp_path, tmp_path / 'membership') == len(os.sched_getaffinity(0))
+
+
 def test_without_control_groups(tmp_path):
     assert usable_processors(tmp_path, tmp_path / 'none') == len(os.sched_getaffinity(0))

@@ -95,3 +95,12 @@ def test_a_future_is_sent_when_it_is_done():
     assert sent == []
     future.set_result('late')
     assert sent == ['late']
+
+
+def test_a_future_that_fails_answers_nevertheless():
+    future = Future()
+    made, sent = service(lambda request, response: future)
+    answer_later(made, Logger())
+    made.send_response(made.callback(None, None), 'header')
+    future.set_exception(ValueError('out of luck'))
+    assert [response.message for response in sent] == ['ValueError: out of luck']
