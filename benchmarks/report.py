@@ -28,13 +28,15 @@ _INTRODUCTION = """\
 # Benchmarks
 
 Measured on {processor}, {cores} cores, Python {python}, ONNX Runtime {onnxruntime}, with {model}. The machine is shared, so
-single figures move by tens of percent from run to run; ratios were measured side by side and hold. Nothing here was
-measured on a GPU. To measure your own machine:
+single figures move by tens of percent from run to run; ratios were measured side by side and hold.{no_gpu}
+
+To measure your own machine (in the source folder, after `make test`, which sets up what the peers need):
 
 ```bash
+source scripts/env.sh
 skill-predictor benchmark --json speed.json
 python3 benchmarks/peers.py --json peers.json
-source scripts/env.sh && python3 benchmarks/node.py --json node.json
+python3 benchmarks/node.py --json node.json
 python3 benchmarks/report.py --speed speed.json --peers peers.json --node node.json --output report.md --figures .
 ```
 """
@@ -52,8 +54,10 @@ def main() -> int:
                           (args.speed, args.peers, args.node))
     args.figures.mkdir(parents=True, exist_ok=True)
     pictures = Pictures(args.figures, args.output.parent)
-    parts = [_INTRODUCTION.format(**{'onnxruntime': '?', **speed['machine'],
-                                     'model': speed['model']}),
+    on_cpu = all(engine['device'].startswith('CPU') for engine in speed['engines'].values())
+    parts = [_INTRODUCTION.format(**{
+        'onnxruntime': '?', **speed['machine'], 'model': speed['model'],
+        'no_gpu': ' Nothing here was measured on a GPU.' if on_cpu else ''}),
              *of_peers(peers, pictures), *of_speed(speed, pictures), *of_node(node, pictures)]
     args.output.write_text('\n'.join(part.rstrip('\n') + '\n' for part in parts),
                            encoding='utf-8')
@@ -94,7 +98,7 @@ def of_speed(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
         series.setdefault(f'{row["engine"]}, {row["tokens"]} tokens', []).append(
             (row['batch'], row['tasks_per_s']))
     return ['## Engines\n',
-            'No engine on this CPU can answer one task faster than memory gives it the weights: '
+            'No engine on the CPU can answer one task faster than memory gives it the weights: '
             f'they are read at {found["roofline"]["read_bandwidth_gb_s"]:.1f} GB/s here (unless a '
             'cache holds them).\n',
             table(['engine', 'one task, p50 ms', 'floor by bandwidth, ms', 'times that',
@@ -118,9 +122,12 @@ def of_node(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
             f'inference. From its start to active: {start["cold"]:.0f} s when the graphs have to be '
             f'built, {start["warm"]:.1f} s when they are there.\n',
             'Tasks on the topic at fixed rates, answered or not (an open loop); capacity is '
-            f'{found["capacity_tasks_per_s"]:.0f} tasks a second. Above it the queue (of 256) fills, '
+            f'{found["capacity_tasks_per_s"]:.0f} tasks a second. Above it the queue (of '
+            f'{found["queue_size"]} tasks) fills, '
             'and what does not fit is refused, with a warning in the log; refused is what the node '
-            'counts in its `/diagnostics`, lost what was neither answered nor refused.\n',
+            'counts in its `/diagnostics`, lost what was neither answered nor refused. Latencies '
+            'count from when a task was due; it left the client at most '
+            f'{max(load["sent_late"]["p99"] for load in found["loads"]):.0f} ms later (p99).\n',
             table(['load', 'tasks a second', 'sent', 'answered', 'refused', 'lost', 'p50 ms',
                    'p99 ms'], rows)]
 

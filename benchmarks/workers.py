@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -35,7 +36,7 @@ class Worker:
     Raises
     ------
     RuntimeError
-        When the system cannot be made; the message says why.
+        When the system cannot be made, fails at a text, or its process ends; the message says why.
     """
 
     def __init__(self, make: Callable[..., System], *arguments: object) -> None:
@@ -44,10 +45,11 @@ class Worker:
         self._process = context.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
         self._process.start()
         theirs.close()
-        error = self._receive()
-        if error is not None:
+        try:
+            self._receive()
+        except RuntimeError:
             self.close()
-            raise RuntimeError(error)
+            raise
 
     def answer(self, text: str) -> np.ndarray:
         """Probabilities of a text, shape (6,)."""
@@ -68,35 +70,41 @@ class Worker:
         self._process.terminate()
 
     def _ask(self, what: str, texts: list[str]):
-        self._pipe.send((what, texts))
+        try:
+            self._pipe.send((what, texts))
+        except OSError as error:
+            raise RuntimeError('its process ended') from error
         return self._receive()
 
     def _receive(self):
         try:
-            return self._pipe.recv()
-        except EOFError:
-            return 'its process ended'
+            value, error = self._pipe.recv()
+        except (EOFError, OSError) as ended:
+            raise RuntimeError('its process ended') from ended
+        if error:
+            raise RuntimeError(error)
+        return value
 
 
 def _serve(pipe, make: Callable[..., System], arguments: tuple[object, ...]) -> None:
+    """Answer with pairs of what was asked for and, where that failed, the reason."""
     try:
         system = make(*arguments)
         system('warm up')
-    except Exception as error:  # whatever it lacks
-        pipe.send(f'{type(error).__name__}: {error}'.splitlines()[0])
-        return
-    pipe.send(None)
-    while True:
-        try:
+        pipe.send((None, ''))
+        while True:
             what, texts = pipe.recv()
-        except EOFError:
-            return
-        if what == 'answer':
-            pipe.send(system(texts[0]))
-        elif what == 'memory':
-            pipe.send(resident_bytes())
-        else:
-            pipe.send([_seconds(system, text) for text in texts])
+            if what == 'answer':
+                found = system(texts[0])
+            elif what == 'memory':
+                found = resident_bytes()
+            else:
+                found = [_seconds(system, text) for text in texts]
+            pipe.send((found, ''))
+    except EOFError:
+        return
+    except Exception as error:  # whatever it lacks
+        pipe.send((None, f'{type(error).__name__}: {error}'.splitlines()[0]))
 
 
 def _seconds(system: System, text: str) -> float:
@@ -117,13 +125,22 @@ def in_turn(workers: Mapping[str, Worker], texts: Sequence[str], seconds: float
         Gone through again and again.
     seconds
         How long to go on.
+
+    Returns
+    -------
+    dict of str to Timing
+        Of the workers that did not fail.
     """
     times: dict[str, list[float]] = {name: [] for name in workers}
     rng, names, first = random.Random(0), list(workers), 0
     until = time.monotonic() + seconds
-    while time.monotonic() < until or not times[names[0]]:
+    while names and (time.monotonic() < until or not times[names[0]]):
         block = [texts[(first + number) % len(texts)] for number in range(BLOCK)]
         for name in rng.sample(names, len(names)):
-            times[name] += workers[name].times(block)[1:]
+            try:
+                times[name] += workers[name].times(block)[1:]
+            except RuntimeError as error:  # the others go on
+                print(f'left out: {name} ({error})', file=sys.stderr)
+                names.remove(name)
         first += BLOCK
-    return {name: summary(values) for name, values in times.items()}
+    return {name: summary(times[name]) for name in names}

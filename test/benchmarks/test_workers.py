@@ -57,6 +57,34 @@ def test_what_cannot_be_made_says_why():
         Worker(broken, 'no such library')
 
 
+def dies(seconds):
+    """A system that ends its process at the second text."""
+    calls = []
+
+    def run(text):
+        calls.append(text)
+        if len(calls) > 1:
+            os._exit(1)
+    return run
+
+
+def fails(seconds):
+    def run(text):
+        if text != 'warm up':
+            raise ValueError('cannot read ' + text)
+    return run
+
+
+def test_what_fails_later_is_left_out_and_the_others_go_on(workers, capsys):
+    workers.update(dies=Worker(dies, 0.0), fails=Worker(fails, 0.0))
+    found = in_turn(workers, ['a', 'b'], 0.2)
+    assert set(found) == {'slow', 'quick'} and found['slow'].calls > 0
+    said = capsys.readouterr().err
+    assert 'dies (its process ended)' in said and 'fails (ValueError: cannot read a)' in said
+    with pytest.raises(RuntimeError, match='ended'):
+        workers['dies'].memory()
+
+
 def test_the_page(tmp_path):
     pytest.importorskip('matplotlib')
     from report import main
@@ -75,8 +103,9 @@ def test_the_page(tmp_path):
                                   **timing, 'p50': 64.0, 'memory_mb': 900.0}}},
         'node': {'machine': machine, 'start_up_s': {'cold': 30.0, 'warm': 3.0},
                  'calls': {'round_trip': timing, 'overhead': timing}, 'capacity_tasks_per_s': 90.0,
+                 'queue_size': 256,
                  'loads': [{'share': 1.2, 'rate_per_s': 108.0, 'sent': 100, 'answered': 90,
-                            'refused': 10, 'lost': 0, 'latency': timing}]}}
+                            'refused': 10, 'lost': 0, 'sent_late': timing, 'latency': timing}]}}
     arguments = []
     for name, content in files.items():
         (tmp_path / f'{name}.json').write_text(json.dumps(content))

@@ -103,9 +103,10 @@ class Client:
         """Handle what arrives until a condition holds; whether it did."""
         deadline = time.monotonic() + timeout_s
         while not condition():
-            if time.monotonic() > deadline:
+            left = deadline - time.monotonic()
+            if left < 0.0:
                 return False
-            self._executor.spin_once(timeout_sec=0.05)
+            self._executor.spin_once(timeout_sec=min(0.05, left))
         return True
 
     def spin(self, seconds: float) -> None:
@@ -135,8 +136,8 @@ class Client:
         """Label of a node's lifecycle state."""
         return self.call(GetState, f'/{node}/get_state', timeout_s=timeout_s).current_state.label
 
-    def wait_for_state(self, node: str, label: str) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
+    def wait_for_state(self, node: str, label: str, timeout_s: float = TIMEOUT_S) -> None:
+        deadline = time.monotonic() + timeout_s
         while (found := self.state(node)) != label:
             assert time.monotonic() < deadline, f'{node} is {found}, not {label}'
             self.spin(0.05)
