@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.tokenizer import TaskTokenizer
     from ..training.ablation import against, BASE, divide, judge, packed, read_variants
     from ..training.encoders import load_encoder
-    from ..training.examples import examples_of, read_distractors
+    from ..training.examples import examples_of, read_distractors, texts_sha256
     from ..training.recipe import read_recipe, RecipeError
     try:
         variants = {BASE: [], **read_variants(args.variants)}
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     about = {'recipe': _plain(recipes[BASE]), 'fitted': len(division.fitted),
              'judging': len(division.judging), 'data_sha256': {
                  name: sha256_file(args.data / f'{name}.jsonl') for name in (TRAIN, VALIDATION)}}
+    if any(recipe.distractor for recipe in recipes.values()):
+        about['data_sha256']['distractors'] = texts_sha256(distractors)
     rows = _rows(args.output, about)
     for seed in args.seeds:
         for name, recipe in recipes.items():

@@ -12,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from . import add_model_options, add_prediction_options, load_predictor, output
+from . import add_model_options, add_prediction_options, load_predictor, output, UsageError
 from ..dataset.manifest import read_chosen, read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ..dataset.records import label_flags
 from ..extras import install
+from ..inference.errors import TextError
 from .data.options import chat_model
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
     answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
     unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
-    for name, predict in _systems(args):
+    for name, predict in _systems(args, judged):
         print(f'predicting: {name}', file=sys.stderr, flush=True)
         for split, tasks in judged.items():
             flags = predict(texts[split])
@@ -122,8 +123,8 @@ def _write(path: str, judged, answers, unanswered) -> None:
         stream.write(json.dumps(found) + '\n')
 
 
-def _systems(args: argparse.Namespace) -> Systems:
-    yield from _models(args)
+def _systems(args: argparse.Namespace, judged) -> Systems:
+    yield from _models(args, judged)
     splits = read_splits(args.data)
     if not args.no_baselines:
         yield from _baselines(args, splits[TRAIN], splits[VALIDATION])
@@ -133,7 +134,7 @@ def _systems(args: argparse.Namespace) -> Systems:
         yield f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts)
 
 
-def _models(args: argparse.Namespace) -> Systems:
+def _models(args: argparse.Namespace, judged) -> Systems:
     """The model, its single encoders, and other models."""
     seen = set()
     for model in [args.model, *args.against]:
@@ -143,6 +144,7 @@ def _models(args: argparse.Namespace) -> Systems:
             name = predictor.model.name
             name = predictor.model.version if name in seen else name
             seen.add(name)
+            _check_texts(predictor, judged)
             yield name, lambda texts: _decide(predictor, texts)
             for index, encoder in enumerate(predictor.model.encoders):
                 if len(predictor.model.encoders) > 1:
@@ -150,8 +152,18 @@ def _models(args: argparse.Namespace) -> Systems:
                         lambda texts, index=index: _decide(predictor, texts, index))
 
 
+def _check_texts(predictor, judged) -> None:
+    """All systems are compared on the same texts, so each must be one that the model reads."""
+    for split, tasks in judged.items():
+        for task in tasks:
+            try:
+                predictor.tokenize(task.text)
+            except TextError as error:
+                raise UsageError(f'{split}, task {task.id}: {error}') from error
+
+
 def _decide(predictor, texts: Sequence[str], encoder: int | None = None) -> np.ndarray:
-    """Decisions, one task at a time, as a robot would ask; a text that cannot be read raises."""
+    """Decisions, one task at a time, as a robot would ask."""
     import numpy as np
     found = []
     for text in texts:

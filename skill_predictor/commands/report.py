@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.report.summary import summary
     scikit_learn()
     comparisons = _read(args.comparison, dict)
-    ablation = [{key: value for key, value in row.items() if key != 'right'}
-                for row in (_read(args.ablation, dict) or {}).get('rows', [])]
+    ablation = _ablation(args.ablation)
     judged = read_chosen(args.data, args.splits)
     with closing(load_predictor(args)) as predictor:
         model, backend = predictor.model, predictor.backend
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _judge(predictor, name: str, tasks, folder: Path):
     import numpy as np
-    from ..evaluation.report.facts import JudgedSplit
+    from ..evaluation.report.facts import decisions, JudgedSplit
     from ..evaluation.robustness import PLAIN, variants
     from ..evaluation.significance import exact_match
     labels = label_flags(tasks)
@@ -81,14 +80,22 @@ def _judge(predictor, name: str, tasks, folder: Path):
         for manner, texts in manners.items():
             # One at a time: what a text shares a batch with must not move its answer.
             answers = [predictor.predict([text], done)[0] for text in texts]
-            # A text that cannot be read counts as wrong in every flag.
-            probabilities = np.array([
-                1.0 - flags if answer.error else answer.probabilities
-                for flags, answer in zip(labels, answers)], dtype=np.float32)
-            required = probabilities >= np.asarray(predictor.thresholds, dtype=np.float32)
-            exact[manner] = exact_match(labels, required)
+            probabilities = np.array([answer.probabilities for answer in answers],
+                                     dtype=np.float32)
+            exact[manner] = exact_match(
+                labels, decisions(labels, probabilities, predictor.thresholds))
             plain = probabilities if manner == PLAIN else plain
     return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, exact)
+
+
+def _ablation(path: str | None) -> list[dict[str, Any]]:
+    content = _read(path, dict)
+    if content is None:
+        return []
+    if 'rows' not in content:
+        raise UsageError(f'{path} is no ablation (ablate --output): it has no rows')
+    return [{key: value for key, value in row.items() if key != 'right'}
+            for row in content['rows']]
 
 
 def _read(path: str | None, kind: type) -> Any:

@@ -44,8 +44,9 @@ def add_parser(subparsers) -> None:
                         help='ONNX graphs in fp32, mixed fp16 and int8; tensorrt needs a GPU '
                              '(default: fp32 fp16 int8)')
     parser.add_argument('--max-difference', type=float, default=MAX_DIFFERENCE, metavar='P',
-                        help='largest difference of a probability, for all but int8; their '
-                             'decisions must be the same (default: 0.01)')
+                        help='largest difference of a probability, for all but int8; a '
+                             'decision may differ only this near to the threshold '
+                             '(default: 0.01)')
     parser.add_argument('--max-drop', type=float, default=MAX_DROP, metavar='P',
                         help='by which exact match may be lower in int8 (default: 0.005)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')

@@ -141,8 +141,11 @@ def read_reported(folder: str | os.PathLike) -> dict[str, list[TaskRecord]]:
     RecordError
         When one holds anything but labelled tasks.
     """
-    return {path.stem: list(read_tasks(path, require_label=True))
-            for path in sorted(Path(folder).glob('test_*.jsonl')) if path.stem not in SPLITS}
+    return {path.stem: list(read_tasks(path, require_label=True)) for path in _reported(folder)}
+
+
+def _reported(folder: str | os.PathLike) -> list[Path]:
+    return [path for path in sorted(Path(folder).glob('test_*.jsonl')) if path.stem not in SPLITS]
 
 
 def read_chosen(folder: str | os.PathLike, names: Sequence[str]) -> dict[str, list[TaskRecord]]:
@@ -153,10 +156,10 @@ def read_chosen(folder: str | os.PathLike, names: Sequence[str]) -> dict[str, li
     RecordError
         When a file cannot be read, or a split is not there or empty.
     """
-    found = {**read_splits(folder), **read_reported(folder)}
-    absent = [name for name in names if not found.get(name)]
+    files = [*(Path(folder) / f'{name}.jsonl' for name in SPLITS), *_reported(folder)]
+    there = {path.stem: path for path in files if path.is_file() and path.stat().st_size}
+    absent = [name for name in names if name not in there]
     if absent:
-        raise RecordError(f'has no tasks in {", ".join(absent)}; it has: '
-                          f'{", ".join(name for name, tasks in found.items() if tasks)}',
+        raise RecordError(f'has no tasks in {", ".join(absent)}; it has: {", ".join(there)}',
                           os.fspath(folder))
-    return {name: found[name] for name in names}
+    return {name: list(read_tasks(there[name], require_label=True)) for name in names}

@@ -76,12 +76,12 @@ def by_domain(records: Sequence[TaskRecord], right: np.ndarray) -> list[Part]:
 
 
 def by_boundary(records: Sequence[TaskRecord], right: np.ndarray) -> list[Part]:
-    """Figures per boundary of the guide, in the guide's order; last the tasks without one."""
-    names = [*BOUNDARIES, 'none in particular']
-    parts = _parts(records, right, lambda record: record.boundary or names[-1])
-    # Boundaries that a dataset has of its own come after those of the guide.
+    """Figures per boundary of the guide, in the guide's order, then those that a dataset has of its
+    own; last the tasks without one."""
+    names, none = list(BOUNDARIES), 'none in particular'
+    parts = _parts(records, right, lambda record: record.boundary or none)
     return sorted(parts, key=lambda part: (
-        names.index(part.name) if part.name in names else len(names)))
+        part.name == none, names.index(part.name) if part.name in names else len(names)))
 
 
 def by_length(records: Sequence[TaskRecord], right: np.ndarray) -> list[Part]:

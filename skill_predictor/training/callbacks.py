@@ -34,8 +34,17 @@ class Log(TrainerCallback):
     def _before(self) -> float:
         if not self._path.exists():
             return 0.0
-        with open(self._path, encoding='utf-8', newline='') as stream:
-            return max((float(row['seconds']) for row in csv.DictReader(stream)), default=0.0)
+        text = self._path.read_text(encoding='utf-8', errors='replace').replace('\0', '')
+        if not text.endswith('\n'):  # what comes next must not go on in a torn line
+            with open(self._path, 'a', encoding='utf-8') as stream:
+                stream.write('\n')
+        seconds = 0.0
+        for row in csv.DictReader(text.splitlines()):
+            try:
+                seconds = max(seconds, float(row['seconds']))
+            except (KeyError, TypeError, ValueError):  # a line that a stop tore
+                continue
+        return seconds
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero:

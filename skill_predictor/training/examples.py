@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,6 +85,11 @@ def read_distractors(folder: str | os.PathLike) -> list[str]:
         return []
     return [line.strip() for line in path.read_text(encoding='utf-8').splitlines()
             if line.strip()]
+
+
+def texts_sha256(texts: Sequence[str]) -> str:
+    """SHA-256 of texts in their order: by it a run knows which ones it was trained with."""
+    return hashlib.sha256('\n'.join(texts).encode()).hexdigest()
 
 
 class Tasks(Dataset):

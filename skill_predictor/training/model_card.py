@@ -109,7 +109,7 @@ def scores_table(scores: Sequence[SystemScores]) -> str:
 
 def _effort(runs: Sequence[Run]) -> dict[str, object]:
     seconds = sum(run.seconds for run in runs)
-    threads = max(run.threads for run in runs)
+    threads = max(run.threads * run.processes for run in runs)
     return {'minutes': seconds / 60, 'threads': threads, 'watts': WATTS_PER_THREAD,
             'device': ' and a GPU (its energy is not counted)' if any(
                 run.on_gpu for run in runs) else '',

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -34,7 +33,7 @@ from ..inference.store import multiplied
 from ..inference.text import clean_text
 from ..inference.tokenizer import TaskTokenizer
 from .encoders import load_encoder
-from .examples import Examples
+from .examples import Examples, texts_sha256
 from .fit import fit, possible, predict, processes
 from .heads import Head
 from .recipe import Recipe
@@ -63,6 +62,8 @@ class Run:
     threads : int
         Processor threads that PyTorch used.
     on_gpu : bool
+    processes : int
+        That trained together, each with so many threads.
     history : sequence of mapping
         What validation said after each epoch.
     predictions : mapping of str to numpy.ndarray, float32, shape (tasks, 6)
@@ -76,6 +77,7 @@ class Run:
     seconds: float
     threads: int
     on_gpu: bool
+    processes: int
     history: Sequence[Mapping[str, float]]
     predictions: Mapping[str, np.ndarray]
     encoder: TrainedEncoder
@@ -122,7 +124,7 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
     recipe = possible(recipe, distractors)
     fitted = {name: data_sha256[name] for name in ('train', 'validation') if name in data_sha256}
     if recipe.distractor:
-        fitted['distractors'] = hashlib.sha256('\n'.join(distractors).encode()).hexdigest()
+        fitted['distractors'] = texts_sha256(distractors)
     about = {'recipe': {**asdict(recipe), 'head_layers': list(recipe.head_layers)}, 'seed': seed,
              'data_sha256': fitted}
     _claim(folder, about)
@@ -138,7 +140,7 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
             shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
     if is_main_process():
         _predict(folder, known, splits, data_sha256, tokenizer, encoders_folder, offline)
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
     while not (folder / 'predictions.npz').exists():
         time.sleep(1.0)  # the main process predicts
@@ -199,7 +201,8 @@ def read_run(folder: str | os.PathLike) -> Run:
         with np.load(folder / 'predictions.npz') as file:
             predictions = {name: file[name] for name in file.files if name != 'data_sha256'}
         return Run(folder, recipe, about['seed'], about['seconds'], about['threads'],
-                   about['on_gpu'], about['history'], predictions, _read_encoder(folder))
+                   about['on_gpu'], about.get('processes', 1), about['history'], predictions,
+                   _read_encoder(folder))
     except (OSError, ValueError, KeyError, RecipeError) as error:
         raise RunError(f'{folder} holds no finished run ({error}); train it first') from error
 

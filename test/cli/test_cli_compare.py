@@ -73,6 +73,14 @@ def test_a_language_model_without_answers_counts_as_wrong(compare, chat_server):
     assert found['systems'][-1]['exact_match']['value'] == pytest.approx(2 / 12)
 
 
+def test_a_text_that_cannot_be_read_is_said_before_the_work(compare, data):
+    pytest.importorskip('sklearn')
+    write_tasks([TaskRecord('i-1', '???', ())], data / 'test_odd.jsonl')
+    done = compare('--splits', 'test_odd')
+    assert done.code == 2 and 'test_odd, task i-1: ' in done.err
+    assert 'predicting' not in done.err
+
+
 def test_without_language_models_it_says_so(compare):
     pytest.importorskip('sklearn')
     done = compare('--no-baselines', '--splits', 'test_domains')

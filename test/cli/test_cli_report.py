@@ -50,14 +50,23 @@ def test_the_summary(report, tmp_path):
     (['--splits', 'validation'], 'has no tasks in validation; it has: train, test, test_domains'),
     (['--comparison', 'damaged.json'], 'is not JSON'),
     (['--comparison', 'list.json'], 'holds no JSON object'),
+    (['--ablation', 'other.json'], 'other.json is no ablation'),
     (['--comparison', 'missing.json'], 'No such file')])
 def test_what_cannot_be_read(report, tmp_path, options, said, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'damaged.json').write_text('{')
     (tmp_path / 'list.json').write_text('[]')
+    (tmp_path / 'other.json').write_text('{"test": {}}')
     done = report(*options)
     assert done.code in (1, 2) and said in done.err
     assert not (tmp_path / 'page.html').exists()
+
+
+def test_a_file_that_nobody_named_is_not_read(report, tmp_path):
+    write_tasks([TaskRecord('i-1', 'Sweep the deck.')], tmp_path / 'test_not_labelled.jsonl')
+    assert report('--splits', 'test').code == 0
+    done = report('--splits', 'test_not_labelled')
+    assert done.code == 1 and 'test_not_labelled.jsonl, line 1' in done.err
 
 
 def test_splits_for_reporting_alone_and_texts_that_cannot_be_read(report, tmp_path):
@@ -67,3 +76,5 @@ def test_splits_for_reporting_alone_and_texts_that_cannot_be_read(report, tmp_pa
     assert done.code == 0, done.err
     html = (tmp_path / 'page.html').read_text()
     assert 'test_independent, 2 tasks' in html and 'of our own' in html and 'nan' not in html
+    assert 'texts that were not read, counted as wrong' in html
+    assert '???' not in html, 'the model said nothing of it that could be a mistake'

