@@ -60,7 +60,7 @@ p by McNemar's test{against}. What each split holds, the dataset's card says.
   those come from. Measure on your own operators' tasks (`skill-predictor evaluate`).
 - It reads the text alone: what a fleet knows about the place is not in its answer.
 - A probability near 0.5 means that it is unsure; a review band sends such tasks to a person
-  (docs/training.md says what that costs).
+  (`skill-predictor report` says what that costs, docs/training.md how).
 - Check what a robot is going to do where a wrong answer can hurt somebody.
 """
 

@@ -15,7 +15,7 @@ examples:
   skill-predictor data check data
   skill-predictor data stats data
   skill-predictor data generate --model my-model --base-url http://localhost:8000/v1 \\
-      --tasks 500 --output drafts.jsonl
+      --tasks 500 --output raw.jsonl
   skill-predictor data audit --help
 """
 

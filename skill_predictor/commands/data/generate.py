@@ -22,7 +22,7 @@ a draft until `skill-predictor data audit` has checked it.
 
 examples:
   skill-predictor data generate --model my-model --base-url http://localhost:8000/v1 \\
-      --tasks 500 --output drafts.jsonl
+      --tasks 500 --output raw.jsonl
   skill-predictor data generate --model my-model --boundary-pairs 100 --kinds carry height \\
       --output pairs.jsonl
   skill-predictor data generate --model my-model --tasks 8 --output x.jsonl --dry-run
@@ -44,7 +44,8 @@ def add_parser(subparsers) -> None:
                         metavar='KIND', help='boundaries of the contrast pairs (default: all of '
                         f'{", ".join(BOUNDARIES)})')
     parser.add_argument('--writer', default='llm', metavar='NAME',
-                        help="writer's name for the tasks (default: llm)")
+                        help="writer's name for the tasks, the unit of holding out; give each run "
+                             'its own (default: llm)')
     parser.add_argument('--grid', metavar='FILE', help='coverage grid as YAML (default: the '
                         "package's own)")
     add_guide_option(parser)
