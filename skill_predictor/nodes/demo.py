@@ -32,6 +32,7 @@ NODES = (('skill_predictor_node', ('predictor.yaml',), {}),
          ('fleet_allocator_node', ('allocator.yaml', 'fleet'), {}),
          ('simulated_fleet_node', ('fleet',), {'time_factor': 60.0}))
 PAUSE_BETWEEN_TASKS_S = 0.25
+UNHEARD_S = 10.0
 FINAL = frozenset({TaskAllocation.STATUS_COMPLETED, TaskAllocation.STATUS_IMPOSSIBLE,
                    TaskAllocation.STATUS_NOT_PHYSICAL, TaskAllocation.STATUS_EXPIRED})
 
@@ -102,6 +103,7 @@ class Demo:
         run = f'{os.getpid()}-{int(time.time()) % 100000}'
         self._tasks = [{**task, 'id': f'{task["id"]}-{run}'} for task in tasks]
         self.rows = {task['id']: TaskRow(task['text']) for task in self._tasks}
+        self._given: dict[str, float] = {}
 
     def ready(self) -> bool:
         """Whether all three nodes are on the graph and connected."""
@@ -122,7 +124,20 @@ class Demo:
         """Publish one task; false when there is none left."""
         if index >= len(self._tasks):
             return False
-        task = self._tasks[index]
+        self._publish(self._tasks[index])
+        return True
+
+    def publish_again(self) -> None:
+        """Publish tasks again that have no vector after :data:`UNHEARD_S`.
+
+        A predictor is on the graph, and refuses tasks, some moments before it is active.
+        """
+        due = time.monotonic() - UNHEARD_S
+        for task in self._tasks:
+            if self.rows[task['id']].vector is None and self._given.get(task['id'], due) < due:
+                self._publish(task)
+
+    def _publish(self, task: dict) -> None:
         message = TaskDescription(
             task_id=task['id'], text=task['text'], priority=task.get('priority', 1),
             payload_kg=float(task.get('payload_kg', 0.0)))
@@ -132,8 +147,8 @@ class Demo:
             x, y, z = map(float, task['location'])
             message.location.x, message.location.y, message.location.z = x, y, z
         self.rows[task['id']].given = True
+        self._given[task['id']] = time.monotonic()
         self._publisher.publish(message)
-        return True
 
     @property
     def settled(self) -> bool:
@@ -181,6 +196,7 @@ def run(demo: Demo, processes: Processes, console: Console, start_timeout_s: flo
             processes.check()
             more = demo.publish_next(index)
             index += 1
+            demo.publish_again()
             demo.spin(PAUSE_BETWEEN_TASKS_S)
             live.update(render(shown, console.size.height))
             if time.monotonic() - started > timeout_s:

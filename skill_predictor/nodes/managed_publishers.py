@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from lifecycle_msgs.srv import GetState
 from rclpy.client import Client
@@ -10,6 +11,10 @@ from rclpy.node import Node
 
 ANSWER_S = 1.0
 """How long to wait for a node's service, and for its state."""
+
+DISCOVERY_S = 4.0
+"""So long after it was first seen a node without that service is one that is not managed. DDS repeats
+an announcement that was lost after three seconds."""
 
 _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # what rmw says until it has heard of the node
 
@@ -29,13 +34,13 @@ class ManagedPublishers:
         self._node, self._topic = node, topic
         # Kept as long as the node: Humble's executor does not bear that one goes while it answers.
         self._clients: dict[str, Client] = {}
-        self._unmanaged: set[str] = set()
+        self._first_seen: dict[str, float] = {}
 
     def inactive(self) -> list[str]:
         """Full names of those that are managed and not active; blocks until they have answered.
 
-        Who has no service for its state after a second is not managed; who does not answer within
-        another is not active. A publisher whose node is not known yet is not, either.
+        Who has no service for its state after :data:`DISCOVERY_S` is not managed, and not active before
+        that; who does not answer within a second is not active. A publisher whose node is not known yet is not, either.
         """
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         names = {f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in publishers}
@@ -44,14 +49,13 @@ class ManagedPublishers:
     def _is_active(self, name: str) -> bool:
         if name.endswith(_UNKNOWN):
             return False
-        if name in self._unmanaged:
-            return True
         if name not in self._clients:
+            self._first_seen[name] = time.monotonic()
             self._clients[name] = self._node.create_client(GetState, f'{name}/get_state')
         client, answered = self._clients[name], threading.Event()
-        if not client.wait_for_service(ANSWER_S):
-            self._unmanaged.add(name)
-            return True
+        known = time.monotonic() - self._first_seen[name]
+        if not client.wait_for_service(max(0.0, min(ANSWER_S, DISCOVERY_S - known))):
+            return time.monotonic() - self._first_seen[name] >= DISCOVERY_S
         future = client.call_async(GetState.Request())
         future.add_done_callback(lambda _: answered.set())
         return answered.wait(ANSWER_S) and future.result().current_state.label == 'active'

@@ -70,7 +70,9 @@ def test_nothing_is_fetched(html):
 
 
 def test_pictures_are_well_formed(html):
-    for picture in re.findall(r'<svg.*?</svg>', html, flags=re.DOTALL):
+    pictures = re.findall(r'<svg.*?</svg>', html, flags=re.DOTALL)
+    assert pictures
+    for picture in pictures:
         ElementTree.fromstring(picture)
 
 

@@ -135,6 +135,7 @@ def test_the_processor_decides_about_7_bits(monkeypatch):
 
 _BUILDER = """
 import sys, time
+import onnx, onnxruntime  # not in the race for the lock
 from skill_predictor.inference import artefacts
 from skill_predictor.inference.store import read_model
 build = artefacts._build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -228,11 +229,12 @@ def test_answers_that_nobody_takes_do_not_pile_up(stuck):
     accepted = 0
     with pytest.raises(QueueFullError, match='wait to be sent'):
         for _ in range(1000):
-            before = stuck.statistics.answered
             stuck.submit(['1'], lambda answers: stuck.free.wait(WAIT_S))
             accepted += 1
-            while stuck.statistics.answered == before:
-                pass  # the queue in front of the encoders is not what fills
+            until = time.monotonic() + WAIT_S
+            while stuck.unsent < accepted:  # the queue in front of the encoders is not what fills
+                assert time.monotonic() < until
+                time.sleep(0.001)
     assert accepted == stuck.unsent == 6 and stuck.depth == 0
     stuck.free.set()
     assert stuck.drain(WAIT_S) and stuck.unsent == 0
@@ -240,7 +242,7 @@ def test_answers_that_nobody_takes_do_not_pile_up(stuck):
 
 def test_a_delivery_that_hangs_is_told(stuck):
     stuck.submit(['1'], lambda answers: stuck.free.wait(WAIT_S))
-    assert not stuck.stop(0.2) and stuck.left_behind == 'delivery'
+    assert not stuck.stop(1.0) and stuck.left_behind == 'delivery'
     stuck.free.set()
     assert stuck.stop(WAIT_S) and not stuck.left_behind
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+import domains
 
 pytest.importorskip('launch_ros', reason='launch_ros is not on PyPI: these need a ROS installation')
 pytest.importorskip('skill_predictor.msg', reason='the interfaces are not built (make setup)')
@@ -188,7 +189,7 @@ def _environment(logs: Path) -> dict[str, str]:
     """A ROS domain of its own, on this machine only."""
     alone = ({'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble'
              else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
-    return {**os.environ, **alone, 'ROS_DOMAIN_ID': str(random.randint(1, 99)),
+    return {**os.environ, **alone, 'ROS_DOMAIN_ID': str(domains.reserve()),
             'ROS_LOG_DIR': str(logs)}
 
 

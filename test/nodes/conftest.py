@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import random
-
 import pytest
 
+import domains
 from tiny_model import write_tiny_model
 
 pytest.importorskip('rclpy', reason='the nodes need ROS 2 (source scripts/env.sh)')
 pytest.importorskip('skill_predictor.msg', reason='the interfaces are not built (make setup)')
 
 from harness import Client, NodeProcess, isolate  # noqa: E402
-
-# Domains 1 to 99 keep clear of the ports that Linux gives to outgoing connections.
-_DOMAINS = itertools.cycle(random.sample(range(1, 100), 99))
 
 
 @pytest.fixture(scope='module')
@@ -29,8 +24,8 @@ def tiny_model(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def domain():
-    """A ROS domain that no other module of this run uses."""
-    number = next(_DOMAINS)
+    """A ROS domain that no other module uses, of this run or another."""
+    number = domains.reserve()
     isolate(number)
     return number
 

@@ -122,6 +122,16 @@ class Client:
         assert self.spin_until(future.done, timeout_s), f'{name} did not answer'
         return future.result()
 
+    def call_until_known(self, kind, name: str, request, missing: str):
+        """Call until the node that answers has found the service that it asks itself."""
+        found = []
+
+        def answered() -> bool:
+            found.append(self.call(kind, name, request))
+            return missing not in found[-1].message
+        assert self.spin_until(answered), found[-1].message
+        return found[-1]
+
     def collect(self, kind, topic: str, qos) -> list:
         """A list that grows with what arrives on a topic."""
         messages: list = []
@@ -134,7 +144,14 @@ class Client:
 
     def state(self, node: str, timeout_s: float = TIMEOUT_S) -> str:
         """Label of a node's lifecycle state."""
-        return self.call(GetState, f'/{node}/get_state', timeout_s=timeout_s).current_state.label
+        deadline = time.monotonic() + timeout_s
+        while True:  # a response to a client that the server has not found yet is lost
+            try:
+                return self.call(GetState, f'/{node}/get_state', timeout_s=min(5.0, timeout_s)
+                                 ).current_state.label
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
 
     def wait_for_state(self, node: str, label: str, timeout_s: float = TIMEOUT_S) -> None:
         deadline = time.monotonic() + timeout_s

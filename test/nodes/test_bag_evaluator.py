@@ -59,9 +59,9 @@ def predictor(start_for_module, client, tiny_model):
 
 
 def test_nobody_there_is_said(evaluate):
-    code, log, result = evaluate(timeout_s=1.0)
+    code, log, result = evaluate('-r', '__ns:=/empty', timeout_s=1.0)
     assert code == 1 and result is None
-    assert 'nobody subscribes to tasks, nobody publishes skill_vectors in namespace /' in log
+    assert 'nobody subscribes to tasks, nobody publishes skill_vectors in namespace /empty' in log
 
 
 @pytest.mark.parametrize('given, said', [
@@ -125,7 +125,7 @@ def test_listening_while_another_plays(start, client, predictor, tmp_path):
     texts = client.node.create_publisher(String, 'task_text', qos.tasks(10))
     for turn in range(2):
         node = start('bag_evaluator_node', bag=str(tmp_path / 'mixed'), play=False,
-                     json=str(tmp_path / f'{turn}.json'), timeout_s=5.0, longest_pause_s=3.0)
+                     json=str(tmp_path / f'{turn}.json'), longest_pause_s=3.0)
         node.wait_for_log('listening')
         for topic in (publisher, texts):
             assert client.spin_until(lambda: topic.get_subscription_count() == 2)
@@ -138,14 +138,22 @@ def test_listening_while_another_plays(start, client, predictor, tmp_path):
         assert result['live']['asked'] == result['live']['answered_once'] == 6
         assert result['live']['of_others'] == 0
         assert [row['right'] for row in result['rows'][:5]] == [True] * 5
-        assert client.spin_until(lambda: publisher.get_subscription_count() == 1)
+        for topic in (publisher, texts):
+            assert client.spin_until(lambda: topic.get_subscription_count() == 1)
 
 
-def test_listening_wants_an_active_predictor(start, client, predictor, bag):
+@pytest.fixture
+def inactive(predictor, client):
+    """The module's predictor, inactive; active again for the next test."""
     assert client.change('skill_predictor', 'deactivate')
-    node = start('bag_evaluator_node', bag=str(bag), play=False, timeout_s=2.0)
+    yield
+    if client.state('skill_predictor') != 'active':
+        assert client.change('skill_predictor', 'activate')
+
+
+def test_listening_wants_an_active_predictor(start, inactive, bag):
+    node = start('bag_evaluator_node', bag=str(bag), play=False, timeout_s=8.0)
     assert node.process.wait(60) == 1 and '/skill_predictor is not active' in node.log
-    assert client.change('skill_predictor', 'activate')
 
 
 def test_missing_and_doubled_answers_are_found(start, client, domain, bag, tmp_path):
@@ -161,9 +169,9 @@ def test_missing_and_doubled_answers_are_found(start, client, domain, bag, tmp_p
                                         required=[skill == 'fly' for skill in SKILLS]))
 
     client.node.create_subscription(TaskDescription, 'odd/tasks', answer, qos.tasks(100))
-    node = start('bag_evaluator_node', '-r', '__ns:=/odd', bag=str(bag), rate=0.0, timeout_s=2.0,
+    node = start('bag_evaluator_node', '-r', '__ns:=/odd', bag=str(bag), rate=0.0, timeout_s=8.0,
                  json=str(tmp_path / 'out.json'))
-    assert client.spin_until(lambda: not node.alive)
+    assert client.spin_until(lambda: not node.alive, 60.0)
     assert node.process.returncode == 1
     live = json.loads((tmp_path / 'out.json').read_text())['live']
     assert live['unanswered_ids'] == ['t-1'] and live['answered_too_often_ids'] == ['t-0']
@@ -171,9 +179,8 @@ def test_missing_and_doubled_answers_are_found(start, client, domain, bag, tmp_p
     assert '1 were not answered: t-1' in node.log
 
 
-def test_an_inactive_predictor_is_waited_for(start, client, predictor, bag):
-    assert client.change('skill_predictor', 'deactivate')
-    node = start('bag_evaluator_node', bag=str(bag), rate=0.0, timeout_s=2.0)
+def test_an_inactive_predictor_is_waited_for(start, client, inactive, bag):
+    node = start('bag_evaluator_node', bag=str(bag), rate=0.0, timeout_s=8.0)
     assert node.process.wait(60) == 1 and '/skill_predictor is not active' in node.log
     node = start('bag_evaluator_node', bag=str(bag), rate=0.0)
     node.wait_for_log('20 tasks in bag')

@@ -36,7 +36,7 @@ def test_demo_says_what_is_wrong_when_a_node_does_not_come_up(tmp_path):
     fleet.write_text('/**:\n  ros__parameters:\n    fleet: {r: {skills: [wheel]}}\n')
     tasks = tmp_path / 'tasks.jsonl'
     tasks.write_text(json.dumps({'id': 'a', 'text': 'Sweep the deck'}) + '\n')
-    done = run_demo('--fleet', str(fleet), '--tasks', str(tasks), '--start-timeout', '8')
+    done = run_demo('--fleet', str(fleet), '--tasks', str(tasks), '--start-timeout', '20')
     assert done.returncode == 1
     assert 'demo failed' in done.stdout and 'wheels' in done.stdout
     assert 'Traceback' not in done.stdout + done.stderr

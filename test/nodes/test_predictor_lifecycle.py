@@ -70,6 +70,10 @@ def test_structural_parameters_change_between_configurations(start_predictor, cl
     publisher = client.node.create_publisher(TaskDescription, 'tasks', 10)
     client.connected(publisher)
     vectors = client.collect(SkillVector, 'skill_vectors', qos.results())
+    # With a depth of two, a reader that is found late would never get six.
+    publisher.publish(TaskDescription(task_id='first', text='red box'))
+    assert client.spin_until(lambda: vectors)
+    vectors.clear()
     for number in range(6):
         publisher.publish(TaskDescription(task_id=str(number), text='red box'))
     assert client.spin_until(lambda: len(vectors) == 6)
@@ -166,15 +170,13 @@ def test_bad_model_is_said_and_can_be_put_right(
     node = start_predictor(model=str(folder), diagnostics_period_s=0.1)
     node.wait_for_log('cannot configure')
     assert reason in node.log and 'Traceback' not in node.log
-    assert client.state(NODE) == 'unconfigured'
-    diagnostics.clear()
-    assert client.spin_until(lambda: diagnostics)
-    status = diagnostics[-1].status[0]
-    assert status.level == DiagnosticStatus.ERROR and reason in status.message
+    client.wait_for_state(NODE, 'unconfigured')
+    assert client.spin_until(lambda: any(
+        status.level == DiagnosticStatus.ERROR and reason in status.message
+        for array in diagnostics for status in array.status))
     assert client.set_parameter(NODE, 'model', str(tiny_model.folder)).successful
     assert client.change(NODE, 'configure') and client.change(NODE, 'activate')
     assert client.call(PredictSkills, 'predict_skills', ONE).success
-    diagnostics.clear()
     assert client.spin_until(lambda: diagnostics and diagnostics[-1].status[0].message == 'active')
 
 
@@ -196,7 +198,8 @@ def test_wrong_base_weights_are_refused(start_predictor, client, tiny_model, tmp
     path.write_bytes(path.read_bytes() + b'!')
     node = start_predictor(encoders_folder=str(tmp_path / 'encoders'))
     node.wait_for_log('cannot configure')
-    assert 'sha256' in node.log and client.state(NODE) == 'unconfigured'
+    assert 'sha256' in node.log
+    client.wait_for_state(NODE, 'unconfigured')
 
 
 @pytest.mark.parametrize('parameter, value, reason', [
@@ -205,7 +208,8 @@ def test_wrong_base_weights_are_refused(start_predictor, client, tiny_model, tmp
 def test_engine_that_is_not_there(start_predictor, client, parameter, value, reason):
     node = start_predictor(**{parameter: value})
     node.wait_for_log('cannot configure')
-    assert reason in node.log and client.state(NODE) == 'unconfigured'
+    assert reason in node.log
+    client.wait_for_state(NODE, 'unconfigured')
 
 
 @pytest.mark.parametrize('parameter, value, reason', [
@@ -239,10 +243,14 @@ def test_cleanup_under_traffic_leaves_a_node_that_answers(start_predictor, clien
     node = start_predictor()
     client.wait_for_state(NODE, 'active')
     publisher = client.node.create_publisher(TaskDescription, 'tasks', 10)
+    client.connected(publisher)
+    vectors = client.collect(SkillVector, 'skill_vectors', qos.results())
     timer = client.node.create_timer(
         0.002, lambda: publisher.publish(TaskDescription(text='sweep the deck')))
     try:
         for _ in range(4):
+            vectors.clear()
+            assert client.spin_until(lambda: vectors), 'there is traffic'
             for step in ('deactivate', 'cleanup', 'configure', 'activate'):
                 assert client.change(NODE, step)
         assert client.call(PredictSkills, 'predict_skills', ONE).success

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 
 from skill_predictor import taxonomy
 from skill_predictor.allocation.capabilities import parse_fleet
@@ -71,7 +72,7 @@ def test_battery_runs_down_and_is_charged_at_rest():
 
 
 @pytest.fixture
-def fleet(start, client, tiny_model):
+def fleet(start, client, tiny_model, reports):
     """Three processes; the tiny model is told by thresholds what to find: wheels, always."""
     parameters = {f'fleet.{name}.{key}': value for name, robot in FLEET.items()
                   for key, value in robot.items()}
@@ -80,11 +81,25 @@ def fleet(start, client, tiny_model):
     nodes = [
         start('skill_predictor_node', model=str(tiny_model.folder), precision='fp32',
               encoders_folder=str(tiny_model.encoders), **thresholds),
-        start('fleet_allocator_node', **parameters),
+        start('fleet_allocator_node', **parameters, require_states=True, diagnostics_period_s=0.1),
         start('simulated_fleet_node', **parameters, time_factor=20.0, state_period_s=0.1)]
     for name in ('skill_predictor', 'fleet_allocator', 'simulated_fleet'):
         client.wait_for_state(name, 'active')
+    # Two processes may take seconds to find each other, whatever a third one knows.
+    assert client.spin_until(lambda: watched(reports).get('never seen') == '0'), reports[-1:]
+    reports.clear()
     return nodes
+
+
+def watched(reports) -> dict[str, str]:
+    """The allocator's latest diagnostics."""
+    return next(({pair.key: pair.value for pair in status.values} for array in reversed(reports)
+                 for status in array.status if status.name == 'fleet_allocator'), {})
+
+
+@pytest.fixture
+def reports(client):
+    return client.collect(DiagnosticArray, '/diagnostics', 10)
 
 
 def test_a_task_in_words_is_carried_out(fleet, client):
@@ -114,7 +129,8 @@ def test_allocate_tasks_asks_the_predictor(fleet, client):
     request = AllocateTasks.Request(tasks=[
         TaskDescription(task_id='good', text='sweep the deck'),
         TaskDescription(task_id='bad', text='')])
-    response = client.call(AllocateTasks, 'allocate_tasks', request)
+    response = client.call_until_known(
+        AllocateTasks, 'allocate_tasks', request, 'there is no service')
     good, bad = response.allocations
     assert list(good.robot_ids) == ['rover']
     assert bad.status == TaskAllocation.STATUS_UNKNOWN and 'empty' in bad.reason
@@ -134,7 +150,7 @@ def test_a_thousand_tasks_on_the_topic_meet_a_service_call(fleet, client):
     assert client.spin_until(lambda: len({vector.task_id for vector in vectors}) == 1000)
 
 
-def test_killed_predictor_and_robots_do_not_hurt_the_allocator(fleet, client):
+def test_killed_predictor_and_robots_do_not_hurt_the_allocator(fleet, client, reports):
     """The last test here: for 20 s, DDS counts killed nodes among the living."""
     predictor, allocator, robots = fleet
     predictor.process.kill()
@@ -142,7 +158,7 @@ def test_killed_predictor_and_robots_do_not_hurt_the_allocator(fleet, client):
     vector = SkillVector(task_id='later', skills=list(taxonomy.SKILLS),
                          required=[False, True, False, False, False, False])
     vector.task.task_id = 'later'
-    client.spin(6.0)  # robot_timeout_s is 5 s
+    assert client.spin_until(lambda: 'rover' in watched(reports).get('lost', ''))
     response = client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(vectors=[vector]))
     assert response.allocations[0].status == TaskAllocation.STATUS_WAITING
     assert 'rover' in response.allocations[0].reason

@@ -60,13 +60,15 @@ def test_the_node_serves(without_torch, tiny):
     pytest.importorskip('rclpy')
     pytest.importorskip('skill_predictor.msg')
     sys.path.insert(0, str(ROOT / 'test' / 'nodes'))
+    import domains
     from harness import Client, isolate, NodeProcess
     from skill_predictor.msg import TaskDescription
     from skill_predictor.srv import PredictSkills
-    isolate(100)
+    domain = domains.reserve()
+    isolate(domain)
     node = NodeProcess('skill_predictor_node', without_torch / 'node.log', model=str(tiny.folder),
                        encoders_folder=str(tiny.encoders))
-    client = Client(100)
+    client = Client(domain)
     try:
         client.wait_for_state('skill_predictor', 'active')
         answer = client.call(PredictSkills, 'predict_skills', PredictSkills.Request(
