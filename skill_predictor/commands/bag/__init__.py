@@ -31,6 +31,13 @@ def add_parser(subparsers) -> None:
         actions.choices[name].set_defaults(run_action=module.run)
 
 
+def add_text_topics(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names topics of plain texts."""
+    parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
+                        help='std_msgs/String topics that carry tasks (default: those called '
+                             'task_text)')
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the chosen action."""
     return args.run_action(args)

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from . import add_text_topics
 from .. import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                 UsageError)
 
@@ -58,9 +59,7 @@ def add_parser(actions) -> None:
     parser.add_argument('--label-topic', metavar='TOPIC',
                         help='skill vectors that say what is right, instead of what was answered '
                              "(default: those called task_labels; '': none)")
-    parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
-                        help='std_msgs/String topics that carry tasks (default: those called '
-                             'task_text)')
+    add_text_topics(parser)
     parser.add_argument('--against', metavar='MODEL', help='a second model to compare with')
     parser.add_argument('--baseline', type=Path, metavar='FILE',
                         help='an earlier --json; exit code 1 when this model is worse')

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 
+from . import add_text_topics
+
 _EXAMPLES = """\
 examples:
   skill-predictor bag info recordings/monday
@@ -19,9 +21,7 @@ def add_parser(actions) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Read a bag to its end, and say what it holds.')
     parser.add_argument('bag', metavar='BAG', help='folder, .mcap, .db3 or .bag')
-    parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
-                        help='std_msgs/String topics that carry tasks (default: those called '
-                             'task_text)')
+    add_text_topics(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from . import add_text_topics
 from .. import output
 
 _EXAMPLES = """\
@@ -28,9 +29,7 @@ def add_parser(actions) -> None:
     parser.add_argument('bags', nargs='+', metavar='BAG', help='folder, .mcap, .db3 or .bag')
     parser.add_argument('--output', default='-', metavar='FILE',
                         help='file to be written (default: standard output)')
-    parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
-                        help='std_msgs/String topics that carry tasks (default: those called '
-                             'task_text)')
+    add_text_topics(parser)
 
 
 def run(args: argparse.Namespace) -> int:
