@@ -40,7 +40,8 @@ class ManagedPublishers:
         """Full names of those that are managed and not active; blocks until they have answered.
 
         Who has no service for its state after :data:`DISCOVERY_S` is not managed, and not active before
-        that; who does not answer within a second is not active. A publisher whose node is not known yet is not, either.
+        that; who does not answer within a second is not active. A publisher whose node is not known
+        yet is not, either.
         """
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         names = {f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in publishers}

@@ -150,7 +150,7 @@ class SkillPredictorNode(ManagedNode):
             self.get_logger().warning(f'task {task.task_id} not predicted: {answer.error}',
                                       throttle_duration_sec=1.0)
         else:
-            vectors.publish(self._vector(worker, task, answer))
+            vectors.publish(self._vector(worker, task, answer, self._thresholds(worker)))
 
     # Tasks from the service ---------------------------------------------------------------------
 
@@ -174,7 +174,8 @@ class SkillPredictorNode(ManagedNode):
 
     def _fill(self, response: PredictSkills.Response, worker: BatchingWorker,
               tasks: list[TaskDescription], answers: list[Answer]) -> PredictSkills.Response:
-        response.vectors = [self._vector(worker, task, answer)
+        thresholds = self._thresholds(worker)
+        response.vectors = [self._vector(worker, task, answer, thresholds)
                             for task, answer in zip(tasks, answers)]
         response.errors = [answer.error for answer in answers]
         bad = [answer.error for answer in answers if answer.error]
@@ -192,9 +193,10 @@ class SkillPredictorNode(ManagedNode):
         worker.submit([task.text for task in tasks],
                       lambda answers: on_done(worker, answers))
 
-    def _vector(self, worker: BatchingWorker, task: TaskDescription, answer: Answer) -> SkillVector:
-        return skill_vector(task, answer, self._thresholds(worker),
-                            worker.predictor.model.version, self.get_clock().now().to_msg())
+    def _vector(self, worker: BatchingWorker, task: TaskDescription, answer: Answer,
+                thresholds: tuple[float, ...]) -> SkillVector:
+        return skill_vector(task, answer, thresholds, worker.predictor.model.version,
+                            self.get_clock().now().to_msg())
 
     # Model and thresholds -----------------------------------------------------------------------
 
