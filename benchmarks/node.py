@@ -2,9 +2,10 @@
 """The node over DDS: what it adds to inference, and how it bears more tasks than it can answer.
 
 Starts a real skill_predictor_node in a process of its own, and measures how long it takes to become
-active. Then one service call after the other: round trip minus inference is the node's overhead. Then
-tasks on a topic at fixed rates, whether or not they are answered in time (an open loop), at 50, 80 and
-120 % of what the node was measured to answer.
+active. Then one service call after the other: round trip minus inference is the node's overhead. Calls of
+a node that does nothing (``empty_service.py``) go in turn with them: what rclpy, DDS and waking a process
+cost at this pace. Then tasks on a topic at fixed rates, whether or not they are answered in time (an open
+loop), at 50, 80 and 120 % of what the node was measured to answer.
 
     source scripts/env.sh && python3 benchmarks/node.py --json node.json
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -101,17 +103,31 @@ def start_ups(client: Client, scratch: Path, model: str) -> dict[str, float]:
 
 
 def single_calls(client: Client, texts: list[str], calls: int) -> dict[str, object]:
-    """Round trips of one task each, and what of them was not inference."""
-    trips, overheads = [], []
-    for number in range(calls + 10):
-        request = PredictSkills.Request(tasks=[TaskDescription(text=texts[number % len(texts)])])
-        before = time.perf_counter()
-        response = client.call(PredictSkills, 'predict_skills', request)
-        trip = time.perf_counter() - before
-        if number >= 10:  # the first ones warm up both processes
-            trips.append(trip)
-            overheads.append(trip - response.vectors[0].inference_ms / 1e3)
-    return {'round_trip': asdict(summary(trips)), 'overhead': asdict(summary(overheads))}
+    """Round trips of one task each, what of them was not inference, and those of a node without work."""
+    trips, overheads, empty = [], [], []
+    idle = subprocess.Popen([sys.executable, str(ROOT / 'benchmarks' / 'empty_service.py')])
+    try:
+        for number in range(calls + 10):
+            request = PredictSkills.Request(tasks=[TaskDescription(text=texts[number % len(texts)])])
+            trip, response = timed_call(client, 'predict_skills', request)
+            without, _ = timed_call(client, 'empty_service', request)
+            if number >= 10:  # the first ones warm up all processes
+                trips.append(trip)
+                overheads.append(trip - response.vectors[0].inference_ms / 1e3)
+                empty.append(without)
+    finally:
+        idle.terminate()
+        idle.wait()
+    return {'round_trip': asdict(summary(trips)), 'overhead': asdict(summary(overheads)),
+            'empty_service': asdict(summary(empty))}
+
+
+def timed_call(client: Client, name: str, request: PredictSkills.Request
+               ) -> tuple[float, PredictSkills.Response]:
+    """Seconds of a round trip, and the answer."""
+    before = time.perf_counter()
+    response = client.call(PredictSkills, name, request)
+    return time.perf_counter() - before, response
 
 
 def burst(client: Client, texts: list[str], tasks: int = 200) -> float:
@@ -187,9 +203,11 @@ def refusals(client: Client, reports: list[DiagnosticArray]) -> int:
 def report(found: dict) -> None:
     print('active after {cold:.1f} s with graphs to build, {warm:.1f} s with graphs built'.format(
         **found['start_up_s']))
-    trip, overhead = found['calls']['round_trip'], found['calls']['overhead']
+    trip, overhead, empty = (found['calls'][name] for name in (
+        'round_trip', 'overhead', 'empty_service'))
     print(f'service call, one task: {trip["p50"]:.2f} ms p50, {trip["p99"]:.2f} p99; of it not '
-          f'inference: {overhead["p50"]:.2f} ms p50, {overhead["p99"]:.2f} p99')
+          f'inference: {overhead["p50"]:.2f} ms p50, {overhead["p99"]:.2f} p99; a service without '
+          f'work: {empty["p50"]:.2f} ms p50, {empty["p99"]:.2f} p99')
     print(f'capacity: {found["capacity_tasks_per_s"]:.0f} tasks a second')
     print(f'{"load":>6}{"rate/s":>9}{"sent":>8}{"answered":>10}{"refused":>9}{"lost":>6}'
           f'{"p50 ms":>9}{"p99":>9}{"sent late p99":>14}')

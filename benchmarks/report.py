@@ -110,8 +110,9 @@ def of_speed(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
 
 def of_node(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
     """What the node adds, and what it does under load."""
-    trip, overhead, start = (found['calls']['round_trip'], found['calls']['overhead'],
-                             found['start_up_s'])
+    trip, overhead, empty = (found['calls'][name] for name in (
+        'round_trip', 'overhead', 'empty_service'))
+    start = found['start_up_s']
     rows = [[f'{load["share"]:.0%}', f'{load["rate_per_s"]:.0f}', load['sent'], load['answered'],
              load['refused'], load['lost'], f'{load["latency"]["p50"]:.0f}',
              f'{load["latency"]["p99"]:.0f}']
@@ -119,7 +120,9 @@ def of_node(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
     return ['## The node\n',
             f'A service call with one task takes {trip["p50"]:.1f} ms (p99 {trip["p99"]:.1f}) from '
             f'another process; {overhead["p50"]:.2f} ms of it (p99 {overhead["p99"]:.2f}) are not '
-            f'inference. From its start to active: {start["cold"]:.0f} s when the graphs have to be '
+            f'inference. A service that does nothing, called in turn with it, takes {empty["p50"]:.2f} '
+            f'ms (p99 {empty["p99"]:.2f}): so much of it is rclpy, DDS and waking a process that '
+            f'sleeps. From its start to active: {start["cold"]:.0f} s when the graphs have to be '
             f'built, {start["warm"]:.1f} s when they are there.\n',
             'Tasks on the topic at fixed rates, answered or not (an open loop); capacity is '
             f'{found["capacity_tasks_per_s"]:.0f} tasks a second. Above it the queue (of '

@@ -102,7 +102,8 @@ def test_the_page(tmp_path):
                               'sentence-transformers encode + heads': {
                                   **timing, 'p50': 64.0, 'memory_mb': 900.0}}},
         'node': {'machine': machine, 'start_up_s': {'cold': 30.0, 'warm': 3.0},
-                 'calls': {'round_trip': timing, 'overhead': timing}, 'capacity_tasks_per_s': 90.0,
+                 'calls': {'round_trip': timing, 'overhead': timing,
+                           'empty_service': timing}, 'capacity_tasks_per_s': 90.0,
                  'queue_size': 256,
                  'loads': [{'share': 1.2, 'rate_per_s': 108.0, 'sent': 100, 'answered': 90,
                             'refused': 10, 'lost': 0, 'sent_late': timing, 'latency': timing}]}}
