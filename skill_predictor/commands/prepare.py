@@ -7,6 +7,9 @@ import time
 
 from . import add_model_options, progress_lines
 
+PRUNE_DAYS = 30
+"""Long enough for going back to the model of the last update."""
+
 _EXAMPLES = """\
 Finds the published encoders' weights (about 0.5 GB; fetches them if need be), verifies them and
 builds what the engine loads. Commands and nodes do the same when it is missing, only later.
@@ -15,6 +18,7 @@ examples:
   skill-predictor prepare
   skill-predictor prepare --encoders /media/stick/encoders --offline
   skill-predictor prepare --precision fp32 --rebuild
+  skill-predictor prepare --prune        # and delete what earlier models and versions left
 """
 
 
@@ -26,6 +30,10 @@ def add_parser(subparsers) -> None:
         'does not wait for it.')
     add_model_options(parser)
     parser.add_argument('--rebuild', action='store_true', help='build even what is there')
+    parser.add_argument(
+        '--prune', type=_days, nargs='?', const=PRUNE_DAYS, metavar='DAYS',
+        help='then delete from the cache what was built from any model, with any precision, and was '
+        f'not used for so many days (default: {PRUNE_DAYS}); it would be built again when needed')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +55,25 @@ def run(args: argparse.Namespace) -> int:
         SkillPredictor.load(model.path, engine, options, say).close()
     verb = f'ready after {time.monotonic() - started:.1f} s' if steps else 'already there'
     print(f'{model.version}: {verb}', *(f'  {path}' for path in paths), sep='\n')
+    if args.prune is not None:
+        _prune(args.prune)
     return 0
+
+
+def _prune(days: float) -> None:
+    from ..inference.built_files import remove_unused
+    from ..inference.locations import artefacts_dir
+    gone = remove_unused(artefacts_dir(), days * 86400)
+    for folder, size in gone:
+        print(f'deleted {folder} ({size / 1e6:.0f} MB)')
+    print(f'{sum(size for _, size in gone) / 1e6:.0f} MB freed: not used for {days:g} days')
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < float('inf'):
+        raise argparse.ArgumentTypeError('days must be 0 or more')
+    return days
 
 
 def _engine(backend: str) -> str:

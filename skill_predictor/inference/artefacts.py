@@ -17,7 +17,7 @@ from . import base_weights, built_files, graph
 from .built_files import Progress
 from .choices import GRAPHS
 from .errors import ModelError
-from .locations import cache_dir
+from .locations import artefacts_dir
 from .smoothing import RANGE
 from .store import EncoderConfig, ReleasedModel
 
@@ -59,7 +59,7 @@ def onnx_file(model: ReleasedModel, encoder: EncoderConfig, precision: str = 'in
         raise ValueError(f'unknown precision {precision!r}; choose from {", ".join(GRAPHS)}')
     say = progress or (lambda line: None)
     ingredients = _ingredients(model, encoder, precision)
-    folder = cache_dir() / 'artefacts' / f'{model.name}-{built_files.key(ingredients)[:16]}'
+    folder = artefacts_dir() / f'{model.name}-{built_files.key(ingredients)[:16]}'
     return built_files.ensure(
         folder / f'{encoder.name}.{precision}.onnx',
         {'model': model.version, 'depends_on': ingredients},

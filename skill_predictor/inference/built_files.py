@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def ensure(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None
         When the folder cannot be written.
     """
     if not rebuild and is_sound(path):
+        _note_use(path)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +71,51 @@ def is_sound(path: Path) -> bool:
         return sha256_file(path) == json.loads(_manifest(path).read_text())['sha256']
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def remove_unused(root: Path, unused_s: float) -> list[tuple[Path, int]]:
+    """Remove the folders of built files that nothing has used for some time.
+
+    Parameters
+    ----------
+    root
+        The folder that they lie in; need not be there.
+    unused_s
+        Seconds since the last use. What is being built now stays in any case.
+
+    Returns
+    -------
+    list of (folder, bytes) that are gone
+
+    Raises
+    ------
+    ModelError
+        When a folder cannot be removed.
+    """
+    before, gone = time.time() - unused_s, []
+    for folder in sorted(path for path in root.glob('*') if path.is_dir()):
+        files = [path for path in folder.rglob('*') if path.is_file()]
+        try:
+            with ExitStack() as locks:
+                for lock in files:
+                    if lock.suffix == '.lock':
+                        fcntl.flock(locks.enter_context(open(lock, 'rb')),
+                                    fcntl.LOCK_EX | fcntl.LOCK_NB)
+                states = [path.stat() for path in files]
+                if all(state.st_mtime <= before for state in states):
+                    shutil.rmtree(folder)
+                    gone.append((folder, sum(state.st_size for state in states)))
+        except (BlockingIOError, FileNotFoundError):  # somebody is at work in it
+            continue
+        except OSError as error:
+            raise ModelError(f'cannot remove {folder}: {error}') from error
+    return gone
+
+
+def _note_use(path: Path) -> None:
+    """Date the manifest; :func:`remove_unused` goes by it, since disks seldom note reading."""
+    with suppress(OSError):  # a cache that is only read serves all the same
+        os.utime(_manifest(path))
 
 
 def _build(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None]) -> None:

@@ -35,6 +35,11 @@ def cache_dir() -> Path:
         raise ModelError(f'no folder for the cache ({error}); name one in ${CACHE_ENV}') from error
 
 
+def artefacts_dir() -> Path:
+    """Folder in the cache for graphs and engines; errors as :func:`cache_dir`."""
+    return cache_dir() / 'artefacts'
+
+
 def shared(folder: str) -> list[Path]:
     """Where a folder of the package's files may be (``models``, ``msg``), most specific first.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,18 @@ def test_prepare_rebuilds_on_demand(cli, tiny):
     cli('prepare')
     done = cli('prepare', '--rebuild')
     assert 'ready after' in done.out and done.err.count('building') == 2
+
+
+def test_prepare_prunes(cli, tiny):
+    old = _paths(cli('prepare', '--precision', 'fp32'))
+    for file in (file for path in old for file in Path(path).parent.iterdir()):
+        os.utime(file, (0, 0))
+    assert 'deleted' not in cli('prepare').out
+    done = cli('prepare', '--prune')
+    assert done.code == 0 and all(f'deleted {Path(path).parent} (' in done.out for path in old)
+    assert 'MB freed: not used for 30 days' in done.out
+    assert all(Path(path).exists() for path in _paths(cli('prepare')))
+    assert 'days must be 0 or more' in cli('prepare', '--prune', '-1').err
 
 
 def test_prepare_takes_an_explicit_folder(cli, tiny, tmp_path, monkeypatch):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import skill_predictor
-from skill_predictor.inference import artefacts
+from skill_predictor.inference import artefacts, built_files
 from skill_predictor.inference.errors import ModelError
 from skill_predictor.inference.store import read_model
 from tiny_model import sha256
@@ -136,7 +138,7 @@ def test_the_processor_decides_about_7_bits(monkeypatch):
 _BUILDER = """
 import sys, time
 import onnx, onnxruntime  # not in the race for the lock
-from skill_predictor.inference import artefacts
+from skill_predictor.inference import artefacts, built_files
 from skill_predictor.inference.store import read_model
 build = artefacts._build
 def slow(*args):
@@ -204,6 +206,33 @@ def test_what_a_killed_build_left_is_removed(model):
     others.mkdir()
     _build(model, rebuild=True)
     assert not left_over.exists() and others.exists()
+
+
+def _aged(path, days):
+    for file in path.parent.iterdir():
+        os.utime(file, (time.time() - days * 86400,) * 2)
+    return path
+
+
+def test_what_is_not_used_is_removed(model):
+    used, left = (_aged(_build(model, precision=precision)[0], 40)
+                  for precision in ('int8', 'fp32'))
+    _build(model, precision='int8')
+    root = used.parent.parent
+    (root / 'timing-0.cache').write_bytes(b'kept: small, and no folder')
+    size = sum(path.stat().st_size for path in left.parent.iterdir())
+    assert built_files.remove_unused(root, 50 * 86400) == []
+    assert built_files.remove_unused(root, 30 * 86400) == [(left.parent, size)]
+    assert used.exists() and not left.parent.exists() and (root / 'timing-0.cache').exists()
+    assert built_files.remove_unused(root / 'not there', 0) == []
+
+
+def test_what_is_being_built_is_not_removed(model):
+    path = _aged(_build(model)[0], 40)
+    with open(path.with_name(f'{path.name}.lock')) as builder:
+        fcntl.flock(builder, fcntl.LOCK_EX)
+        assert built_files.remove_unused(path.parent.parent, 0) == []
+    assert built_files.remove_unused(path.parent.parent, 0) != []
 
 
 def test_unknown_precision(model):

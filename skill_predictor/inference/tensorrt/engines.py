@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import artefacts, built_files, graph
 from ..built_files import Progress
 from ..choices import ENGINE_PRECISIONS
-from ..locations import cache_dir
+from ..locations import artefacts_dir
 from ..store import EncoderConfig, ReleasedModel
 from .build import BUILD_VERSION, build_plan
 from .device import Device
@@ -55,15 +55,14 @@ class EngineRequest:
     def path(self) -> Path:
         """Where the engine lies in the cache, whether it is there or not."""
         folder = f'{self.model.name}-{built_files.key(self.ingredients)[:16]}'
-        return (cache_dir() / 'artefacts' / folder
-                / f'{self.encoder.name}.{self.precision}.engine')
+        return artefacts_dir() / folder / f'{self.encoder.name}.{self.precision}.engine'
 
     @property
     def timing_cache(self) -> Path:
         """Measurements of earlier builds by this library on this device."""
         name = built_files.key({'library': self.library.name, 'version': self.library.version,
                                 'device': asdict(self.device)})[:16]
-        return cache_dir() / 'artefacts' / f'timing-{name}.cache'
+        return artefacts_dir() / f'timing-{name}.cache'
 
 
 def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | None = None,
