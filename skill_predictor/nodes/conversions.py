@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Time
 from skill_predictor.msg import SkillVector, TaskDescription
 
 from .. import taxonomy
-from ..inference.batching import Answer
+from ..inference.answers import Answer
 
 
 def seconds(stamp) -> float:

@@ -14,7 +14,8 @@ from skill_predictor.srv import GetModelInfo, PredictSkills
 
 from .. import taxonomy
 from ..inference.backends import BackendOptions
-from ..inference.batching import Answer, BatchingWorker
+from ..inference.answers import Answer
+from ..inference.batching import BatchingWorker
 from ..inference.errors import BackendError, ModelError, QueueFullError
 from ..inference.predictor import SkillPredictor
 from . import diagnostics, qos
