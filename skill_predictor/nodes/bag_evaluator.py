@@ -41,6 +41,7 @@ from ..evaluation.report.plots import cumulative
 from ..evaluation.significance import mcnemar
 from ..taxonomy import SKILLS
 from . import qos
+from .bag_evaluator_parameters import declare_parameters
 from .main import spin
 from .managed_publishers import ManagedPublishers
 from .pace import Pace, POLL_S
@@ -73,25 +74,13 @@ def require_packages(pages: bool) -> None:
 class BagEvaluatorNode(Node):
     """Publishes tasks; subscribes to skill_vectors and task_allocations.
 
-    Parameters (ROS)
-    ----------------
-    bag : str
-        The recording.
-    play : bool, default true
-        false: listen only, while ``ros2 bag play`` plays.
-    rate : float, default 1.0
-        0: as fast as answers come.
-    most_pending : int, default 32
-    longest_pause_s : float, default 600.0
-    timeout_s : float, default 30.0
-    labels, label_topic, text_topics, json, report
-        As the options of ``skill-predictor bag evaluate``.
+    Its parameters are those of ``bag_evaluator_parameters``.
     """
 
     def __init__(self) -> None:
         super().__init__('bag_evaluator', automatically_declare_parameters_from_overrides=True)
         self.settings = Settings(self)
-        self._declare()
+        declare_parameters(self.settings)
         for sentence in self.settings.unknown():
             self.get_logger().warning(sentence)
         if not self.settings['bag']:
@@ -116,27 +105,6 @@ class BagEvaluatorNode(Node):
         answers = (qos.results if self.settings['play'] else qos.tasks)(10_000)
         self.create_subscription(SkillVector, 'skill_vectors', self._on_vector, answers)
         self.create_subscription(TaskAllocation, 'task_allocations', self._on_allocation, answers)
-
-    def _declare(self) -> None:
-        declare = self.settings.declare
-        declare('bag', '', 'Recording: folder, .mcap, .db3 or .bag.', read_only=True)
-        declare('play', True, 'Publish its tasks; false: only listen while another plays them.',
-                read_only=True)
-        declare('rate', 1.0, 'Seconds of the recording per second; 0: as fast as answers come.',
-                between=(0.0, 10_000.0), read_only=True)
-        declare('most_pending', 32, 'Most tasks without an answer when rate is 0.',
-                between=(1, 100_000), read_only=True)
-        declare('longest_pause_s', 600.0, 'Longer pauses of the recording are shortened to this [s].',
-                between=(0.0, 1e9), read_only=True)
-        declare('timeout_s', 30.0, 'How long to wait for the graph, and for an answer [s].',
-                between=(0.1, 3600.0), read_only=True)
-        declare('labels', '', 'JSON Lines with what is right: text and label.', read_only=True)
-        declare('label_topic', '', 'Topic of the recording with what is right; empty: those called '
-                'task_labels.', read_only=True)
-        declare('text_topics', [''], 'std_msgs/String topics of the recording that carry tasks; '
-                'empty: those called task_text.', read_only=True)
-        declare('json', '', 'File for all figures.', read_only=True)
-        declare('report', '', 'File for an HTML page with plots.', read_only=True)
 
     # What comes from the graph ------------------------------------------------------------------
 
