@@ -168,7 +168,7 @@ def _decide(predictor, texts: Sequence[str], encoder: int | None = None) -> np.n
     found = []
     for text in texts:
         each = predictor.probabilities_by_encoder([predictor.tokenize(text)])[:, 0]
-        found.append(each.mean(axis=0, dtype=np.float32) if encoder is None else each[encoder])
+        found.append(predictor.averaged(each) if encoder is None else each[encoder])
     return np.array(found) >= np.asarray(predictor.thresholds, dtype=np.float32)
 
 

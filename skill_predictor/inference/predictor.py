@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import taxonomy
+from .averaging import weighted_mean
 from .backends import Backend, BackendOptions, open_backend
 from .errors import BackendError, TextError
 from .locations import find_model
@@ -124,7 +125,7 @@ class SkillPredictor:
         return self._tokenizer.tokenize(clean_text(text, self.max_length))
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Mean of the encoders' probabilities for one batch, run in groups of like length.
+        """Weighted mean of the encoders' probabilities for one batch, run in groups of like length.
 
         Parameters
         ----------
@@ -140,7 +141,11 @@ class SkillPredictor:
         BackendError
             When the engine's answer is not finite.
         """
-        return np.mean(self.probabilities_by_encoder(rows), axis=0, dtype=np.float32)
+        return self.averaged(self.probabilities_by_encoder(rows))
+
+    def averaged(self, by_encoder: np.ndarray) -> np.ndarray:
+        """The encoders' probabilities, shape (encoders, ..., 6), averaged by the model's weights."""
+        return weighted_mean(by_encoder, [encoder.weight for encoder in self.model.encoders])
 
     def probabilities_by_encoder(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         """Each encoder's own probabilities; parameters and errors as :meth:`probabilities`.

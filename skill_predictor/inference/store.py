@@ -28,8 +28,9 @@ from .errors import ModelError
 
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
-FORMAT = 1
-"""Version of the folder's layout that this code reads and writes."""
+FORMAT = 2
+"""Version of the folder's layout that is written. In 1 encoders have no weights: all count the same."""
+READ_FORMATS = (1, FORMAT)
 
 
 MEAN, ATTENTION = 'mean', 'attention'
@@ -87,6 +88,8 @@ class EncoderConfig:
     """Parts of the encoder that were trained; empty: only the head was."""
     tuned_file: str
     tuned_sha256: str
+    weight: float = 1.0
+    """How much its probabilities count in the mean, beside the weights of the others; above 0."""
 
 
 @dataclass(frozen=True)
@@ -189,9 +192,10 @@ def read_model(path: Path) -> ReleasedModel:
 
 def _parse(path: Path, raw: bytes) -> ReleasedModel:
     config = json.loads(raw)
-    if config['format'] != FORMAT:
+    if config['format'] not in READ_FORMATS:
         raise ModelError(
-            f'{path} has model format {config["format"]}, this version reads format {FORMAT}; '
+            f'{path} has model format {config["format"]}, this version reads '
+            f'formats {", ".join(map(str, READ_FORMATS))}; '
             'update skill_predictor, or use a model that was released with it')
     skills = tuple(config['skills'])
     if skills != taxonomy.SKILLS:
@@ -229,7 +233,10 @@ def _parse_encoder(entry: dict) -> EncoderConfig:
         head_layers=tuple(int(width) for width in entry['head_layers']),
         unfrozen=tuple(entry['unfrozen']),
         tuned_file=str(entry['tuned']['file']),
-        tuned_sha256=str(entry['tuned']['sha256']))
+        tuned_sha256=str(entry['tuned']['sha256']),
+        weight=float(entry.get('weight', 1.0)))
+    if not 0.0 < encoder.weight < float('inf'):
+        raise ModelError(f'encoder {encoder.name}: the weight {encoder.weight} is not above 0')
     if encoder.pooling not in (MEAN, ATTENTION):
         raise ModelError(f'encoder {encoder.name}: unknown pooling {encoder.pooling!r}')
     if (encoder.head_layers[0], encoder.head_layers[-1]) != (

@@ -1,19 +1,44 @@
-"""Temperature scaling (Guo et al. 2017): probabilities that mean what they say.
+"""Probabilities that mean what they say: temperature scaling (Guo et al. 2017) of an ensemble.
 
-One number per encoder, chosen on validation, divides the logits. It is folded into the head's last
-layer, so that nothing else knows of it; no decision of an encoder at a threshold of 0.5 changes.
+One number per encoder divides its logits, and one says how much its probabilities count in the mean. All
+are chosen together on validation, by the cross-entropy of the mean: temperatures that suit each encoder
+alone make a mean that is too unsure. A temperature is folded into the head's last layer, so that nothing
+else knows of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .heads import Head
 
-SMALLEST, LARGEST = 0.25, 8.0
+TEMPERATURES = 0.25, 8.0
 """Limits of the search."""
+LOG_WEIGHT = 3.0
+"""No encoder counts more than e^3 times as much as the first, or less than so small a part."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was chosen, in the order of the encoders.
+
+    Attributes
+    ----------
+    temperatures : tuple of float
+    weights : tuple of float
+        Above 0; their sum is 1.
+    """
+
+    temperatures: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @classmethod
+    def none(cls, encoders: int) -> Calibration:
+        """The plain mean of as many encoders' own probabilities."""
+        return cls((1.0,) * encoders, (1 / encoders,) * encoders)
 
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:
@@ -27,24 +52,35 @@ def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return (1 / (1 + np.exp(-logits_of(probabilities) / temperature))).astype(np.float32)
 
 
-def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature with the smallest cross-entropy.
+def fit_calibration(by_encoder: Sequence[np.ndarray], targets: np.ndarray) -> Calibration:
+    """The temperatures and weights whose mean has the smallest cross-entropy.
 
     Parameters
     ----------
-    probabilities
-        float32 in 0..1, shape (n, 6), n at least 1.
+    by_encoder
+        Probabilities of each encoder, float32 in 0..1, shape (n, 6), n at least 1.
     targets
-        0 or 1, same shape.
+        0 or 1, shape (n, 6).
     """
-    from scipy.optimize import minimize_scalar
-    logits = logits_of(probabilities)
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+    count = len(by_encoder)
     signs = np.where(np.asarray(targets) > 0.5, 1.0, -1.0)
+    right = np.stack([logits_of(values) * signs for values in by_encoder])
 
-    def loss(log_temperature: float) -> float:
-        return float(np.logaddexp(0, -signs * logits / np.exp(log_temperature)).mean())
-    found = minimize_scalar(loss, bounds=(np.log(SMALLEST), np.log(LARGEST)), method='bounded')
-    return float(np.exp(found.x))
+    def split(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = np.exp([0.0, *values[count:]])  # only ratios count
+        return np.exp(values[:count]), weights / weights.sum()
+
+    def loss(values: np.ndarray) -> float:
+        temperatures, weights = split(values)
+        log_right = -np.logaddexp(0, -right / temperatures[:, None, None])
+        return float(-logsumexp(log_right, axis=0, b=weights[:, None, None]).mean())
+    lowest, highest = np.log(TEMPERATURES)
+    found = minimize(loss, np.zeros(2 * count - 1), method='L-BFGS-B', bounds=[
+        *[(lowest, highest)] * count, *[(-LOG_WEIGHT, LOG_WEIGHT)] * (count - 1)])
+    temperatures, weights = split(found.x)
+    return Calibration(tuple(map(float, temperatures)), tuple(map(float, weights)))
 
 
 def cooled(head: Head, temperature: float) -> Head:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..evaluation.comparison import compare, SystemScores
 from ..inference import known_encoders
+from ..inference.averaging import weighted_mean
 from ..inference.store import ReleasedModel
 from ..inference.tokenizer import TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD
-from .calibration import cooled, fit_temperature, scaled
+from .calibration import Calibration, cooled, fit_calibration, scaled
 from .examples import Examples
 from .model_card import model_card
 from .ranges import activation_ranges
@@ -32,31 +33,31 @@ class Ensemble:
     Attributes
     ----------
     runs : sequence of Run
-    temperatures : mapping of str to float
-        By encoder, chosen on validation.
+    calibration : Calibration
+        Chosen on validation.
     """
 
     runs: Sequence[Run]
-    temperatures: Mapping[str, float]
+    calibration: Calibration
 
     def predictions(self, split: str) -> dict[str, np.ndarray]:
         """Calibrated probabilities of a split's tasks by encoder, float32, shape (tasks, 6)."""
-        return {run.recipe.encoder: scaled(run.predictions[split],
-                                           self.temperatures[run.recipe.encoder])
-                for run in self.runs}
+        return {run.recipe.encoder: scaled(run.predictions[split], temperature)
+                for run, temperature in zip(self.runs, self.calibration.temperatures)}
 
     def encoders(self) -> list[TrainedEncoder]:
         """What is released: the temperatures are in the heads."""
-        return [replace(run.encoder, head=cooled(run.encoder.head,
-                                                 self.temperatures[run.recipe.encoder]))
-                for run in self.runs]
+        return [replace(run.encoder, head=cooled(run.encoder.head, temperature), weight=weight)
+                for run, temperature, weight in zip(
+                    self.runs, self.calibration.temperatures, self.calibration.weights)]
 
 
 def calibrate(runs: Sequence[Run], validation: Examples) -> Ensemble:
-    """Put runs together, each with the temperature that suits the validation tasks best."""
-    return Ensemble(runs, {
-        run.recipe.encoder: fit_temperature(run.predictions['validation'], validation.targets)
-        for run in runs})
+    """Put runs together as suits the validation tasks best, if all their recipes allow that."""
+    if all(run.recipe.calibrate for run in runs):
+        return Ensemble(runs, fit_calibration(
+            [run.predictions['validation'] for run in runs], validation.targets))
+    return Ensemble(runs, Calibration.none(len(runs)))
 
 
 def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, list[SystemScores]]:
@@ -78,8 +79,7 @@ def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, l
     for split, part in examples.items():
         if split in ensemble.runs[0].predictions:
             by_encoder = ensemble.predictions(split)
-            # As the predictor takes it.
-            mean = np.mean(list(by_encoder.values()), axis=0, dtype=np.float32)
+            mean = weighted_mean(list(by_encoder.values()), ensemble.calibration.weights)
             # One encoder is its own mean.
             systems = {ENSEMBLE: mean, **by_encoder} if len(by_encoder) > 1 else by_encoder
             figures[split] = compare(
@@ -121,7 +121,7 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
     """
     ensemble = calibrate(runs, examples['validation'])
     figures = measure(ensemble, examples)
-    card = model_card(name, runs, ensemble.temperatures, {
+    card = model_card(name, runs, ensemble.calibration, {
         split: len(part) for split, part in examples.items()}, figures, command)
     vocabulary = known_encoders.find_vocabulary(folder=encoders_folder, offline=offline)
     tokenizer = TaskTokenizer(vocabulary, known_encoders.MAX_TOKENS)

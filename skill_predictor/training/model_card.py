@@ -8,6 +8,7 @@ from dataclasses import fields
 from ..evaluation.comparison import SystemScores
 from ..markdown import table
 from ..taxonomy import SKILLS
+from .calibration import Calibration
 from .recipe import Recipe
 from .runs import Run
 
@@ -34,8 +35,8 @@ robots of equal skills apart, or to judge texts in other languages.
 
 {recipe}
 
-Trained on {train} tasks; the epoch and the temperature that the logits are divided by (Guo et al.
-2017) were chosen on {validation} others. The tasks of the other splits chose nothing of this training.
+Trained on {train} tasks. The epoch, the temperature that the logits are divided by (Guo et al.
+2017) and the weight in the mean were chosen on {validation} others (**validation**). The tasks of the other splits chose nothing of this training.
 
 ```
 {command}
@@ -65,7 +66,7 @@ p by McNemar's test{against}. What each split holds, the dataset's card says.
 """
 
 
-def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float],
+def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
                tasks: Mapping[str, int], figures: Mapping[str, Sequence[SystemScores]],
                command: str) -> str:
     """The card as Markdown.
@@ -76,8 +77,8 @@ def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float]
         Of the model.
     runs
         One per encoder.
-    temperatures
-        By encoder.
+    calibration
+        Of the runs, in their order.
     tasks
         How many there are by split.
     figures
@@ -87,10 +88,10 @@ def model_card(name: str, runs: Sequence[Run], temperatures: Mapping[str, float]
     """
     return _CARD.format(
         name=name, skills=', '.join(f'`{skill}`' for skill in SKILLS),
-        count=(f'the mean of {len(runs)} sentence encoders' if len(runs) > 1
+        count=(f'the weighted mean of {len(runs)} sentence encoders' if len(runs) > 1
                else 'those of one sentence encoder'),
         against=' against the ensemble' if len(runs) > 1 else '',
-        encoders=_encoders(runs), recipe=_recipes(runs, temperatures),
+        encoders=_encoders(runs), recipe=_recipes(runs, calibration),
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{scores_table(scores)}'
                             for split, scores in figures.items()), **_effort(runs))
@@ -124,7 +125,7 @@ def _encoders(runs: Sequence[Run]) -> str:
         f'{run.seconds / 60:.0f} minutes' for run in runs)
 
 
-def _recipes(runs: Sequence[Run], temperatures: Mapping[str, float]) -> str:
+def _recipes(runs: Sequence[Run], calibration: Calibration) -> str:
     """Every setting that is not the default, a line each, a column per encoder."""
     rows = []
     for setting in fields(Recipe):
@@ -132,7 +133,8 @@ def _recipes(runs: Sequence[Run], temperatures: Mapping[str, float]) -> str:
         if setting.name != 'encoder' and any(value != setting.default for value in values):
             rows.append([setting.name, *map(_shown, values)])
     rows += [['seed', *(str(run.seed) for run in runs)],
-             ['temperature', *(f'{temperatures[run.recipe.encoder]:.2f}' for run in runs)]]
+             ['temperature', *(f'{value:.2f}' for value in calibration.temperatures)],
+             ['weight in the mean', *(f'{value:.2f}' for value in calibration.weights)]]
     return table(['', *(run.recipe.encoder for run in runs)], rows)
 
 

@@ -74,6 +74,9 @@ class Recipe:
     typos, no_punctuation, distractor, joined : float
         Probability that a text is changed so in training, see
         :mod:`skill_predictor.dataset.variants`.
+    calibrate : bool
+        Whether validation chooses a temperature for the logits, and the encoder's weight in the mean
+        (only where all encoders of a model do so).
     """
 
     encoder: str
@@ -101,6 +104,7 @@ class Recipe:
     no_punctuation: float = 0.0
     distractor: float = 0.0
     joined: float = 0.0
+    calibrate: bool = True
 
     def __post_init__(self) -> None:
         known = [encoder.name for encoder in known_encoders.KNOWN_ENCODERS]

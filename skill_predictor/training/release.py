@@ -42,6 +42,8 @@ class TrainedEncoder:
         Of attention pooling; ``None``: the tokens' mean is taken.
     ranges : mapping of str to numpy.ndarray, float32
         See :func:`skill_predictor.training.ranges.activation_ranges`; empty: int8 does without.
+    weight : float
+        In the mean of all encoders, above 0.
     """
 
     known: KnownEncoder
@@ -50,6 +52,7 @@ class TrainedEncoder:
     unfrozen: tuple[str, ...] = ()
     query: np.ndarray | None = None
     ranges: Mapping[str, np.ndarray] = field(default_factory=dict)
+    weight: float = 1.0
 
 
 def check_target(folder: str | os.PathLike, name: str, overwrite: bool = False) -> None:
@@ -169,6 +172,7 @@ def _write_encoder(folder: Path, encoder: TrainedEncoder) -> dict:
         'pooling': MEAN if encoder.query is None else ATTENTION,
         'head_layers': list(head.widths),
         'unfrozen': list(encoder.unfrozen),
+        'weight': encoder.weight,
         'tuned': {'file': path.name, 'sha256': sha256_file(path)}}
 
 

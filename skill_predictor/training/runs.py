@@ -36,7 +36,7 @@ from .encoders import load_encoder
 from .examples import Examples, texts_sha256
 from .fit import fit, possible, predict, processes
 from .heads import Head
-from .recipe import Recipe
+from .recipe import make_recipe, Recipe, RecipeError
 from .reference import assemble
 from .release import TrainedEncoder, tensors_of
 
@@ -193,7 +193,6 @@ def read_run(folder: str | os.PathLike) -> Run:
     RunError
         When the folder holds none.
     """
-    from .recipe import make_recipe, RecipeError
     folder = Path(folder)
     try:
         about = json.loads((folder / 'run.json').read_text())
@@ -209,7 +208,6 @@ def read_run(folder: str | os.PathLike) -> Run:
 
 def _read_encoder(folder: Path) -> TrainedEncoder:
     from safetensors.numpy import load_file
-    from .recipe import make_recipe
     recipe = make_recipe(json.loads((folder / 'run.json').read_text())['recipe'])
     tensors = load_file(folder / WEIGHTS)
     layers = len(recipe.head_layers) + 1
@@ -229,7 +227,10 @@ def _claim(folder: Path, about: Mapping) -> None:
         return
     try:
         before = json.loads(note.read_text())
-    except ValueError as error:
+        # A setting that did not exist then was as its default is now.
+        before['recipe'] = {**asdict(make_recipe(before['recipe'])),
+                            'head_layers': before['recipe']['head_layers']}
+    except (ValueError, LookupError, TypeError) as error:
         raise RunError(f'{note} is damaged ({error}); remove the folder to start anew') from error
     other = [key for key in about if before.get(key) != json.loads(json.dumps(about[key]))]
     if other:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,16 @@ def test_the_ensemble_is_the_mean_of_its_encoders(predictor):
     assert not np.allclose(first, second, atol=0.01)
     np.testing.assert_allclose(
         predictor.probabilities(rows), (first + second) / 2, atol=1e-6)
+
+
+def test_the_mean_is_weighted_as_the_model_says(tiny):
+    tiny.edit_config(lambda config: [entry.update(weight=weight) for entry, weight
+                                     in zip(config['encoders'], (0.9, 0.3))])
+    with closing(SkillPredictor.load(tiny.folder, options=FP32)) as predictor:
+        rows = [predictor.tokenize(TEXTS[0])]
+        first, second = predictor.probabilities_by_encoder(rows)
+        np.testing.assert_allclose(
+            predictor.probabilities(rows), 0.75 * first + 0.25 * second, atol=1e-6)
 
 
 def test_a_bad_text_costs_only_its_own_answer(predictor):

@@ -83,8 +83,8 @@ def test_no_config(tmp_path):
 
 
 def test_another_format_says_what_to_do(tiny):
-    tiny.edit_config(lambda config: config.update(format=2))
-    with pytest.raises(ModelError, match='format 2, this version reads format 1; update'):
+    tiny.edit_config(lambda config: config.update(format=3))
+    with pytest.raises(ModelError, match='format 3, this version reads formats 1, 2; update'):
         read_model(tiny.folder)
 
 
@@ -113,6 +113,9 @@ def _encoder(change):
     (_encoder(lambda entry: entry.update(pooling='cls')), "unknown pooling 'cls'"),
     (_encoder(lambda entry: entry.update(head_layers=[32, 16, 5])), 'the head must lead from 32'),
     (_encoder(lambda entry: entry.update(head_layers=[384, 6])), 'the head must lead from 32'),
+    (_encoder(lambda entry: entry.update(weight=0)), 'the weight 0.0 is not above 0'),
+    (_encoder(lambda entry: entry.update(weight=float('nan'))), 'the weight nan is not above 0'),
+    (_encoder(lambda entry: entry.update(weight='much')), 'damaged'),
     (_encoder(lambda entry: entry['base'].pop('sha256')), 'damaged .*sha256'),
     (_encoder(lambda entry: entry.pop('tuned')), "damaged .*'tuned'"),
     (_encoder(lambda entry: entry.update(architecture=None)), 'damaged'),

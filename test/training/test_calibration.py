@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip('torch')
 
-from skill_predictor.training.calibration import cooled, fit_temperature, scaled  # noqa: E402
+from skill_predictor.inference.averaging import weighted_mean  # noqa: E402
+from skill_predictor.training.calibration import Calibration, cooled, fit_calibration, scaled  # noqa: E402
 from skill_predictor.training.heads import Head  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -18,7 +19,44 @@ def test_the_temperature_that_was_put_in_is_found(true):
     logits = RNG.normal(0, 2, (20000, 6))
     targets = RNG.random(logits.shape) < 1 / (1 + np.exp(-logits))
     too_hot = (1 / (1 + np.exp(-logits * true))).astype(np.float32)
-    assert fit_temperature(too_hot, targets) == pytest.approx(true, rel=0.05)
+    found = fit_calibration([too_hot], targets)
+    assert found.temperatures == pytest.approx((true,), rel=0.05) and found.weights == (1.0,)
+
+
+def test_who_knows_more_counts_more():
+    logits = RNG.normal(0, 3, (5000, 6))
+    targets = RNG.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    good, bad = ((1 / (1 + np.exp(-(logits + RNG.normal(0, noise, logits.shape))))).astype(np.float32)
+                 for noise in (0.5, 4.0))
+    for order in (1, -1):
+        found = fit_calibration([good, bad][::order], targets)
+        assert sum(found.weights) == pytest.approx(1)
+        assert found.weights[::order][0] > 0.8
+    assert fit_calibration([good, good], targets).weights == pytest.approx((0.5, 0.5), abs=0.01)
+
+
+def test_the_mean_is_calibrated_and_not_its_parts():
+    """Two encoders that err apart: the mean of calibrated ones would be too unsure."""
+    logits = RNG.normal(0, 2, (20000, 6))
+    targets = RNG.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    noisy = [(1 / (1 + np.exp(-(logits + RNG.normal(0, 2, logits.shape))))).astype(np.float32)
+             for _ in range(2)]
+
+    def mean_under(temperatures):
+        return weighted_mean([scaled(values, value) for values, value in zip(noisy, temperatures)],
+                             (0.5, 0.5))
+    together = mean_under(fit_calibration(noisy, targets).temperatures)
+    apart = mean_under([fit_calibration([values], targets).temperatures[0] for values in noisy])
+    assert _cross_entropy(together, targets) < _cross_entropy(apart, targets) - 1e-3
+    assert fit_calibration([together], targets).temperatures[0] == pytest.approx(1.0, abs=0.03)
+
+
+def _cross_entropy(probabilities, targets):
+    return -np.log(np.where(targets, probabilities, 1 - probabilities)).mean()
+
+
+def test_no_calibration_is_the_plain_mean():
+    assert Calibration.none(2) == Calibration((1.0, 1.0), (0.5, 0.5))
 
 
 def test_scaling_keeps_decisions_and_certainties():

@@ -17,7 +17,7 @@ pytest.importorskip('peft')
 from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.inference.store import read_model  # noqa: E402
-from skill_predictor.training.calibration import fit_temperature, scaled  # noqa: E402
+from skill_predictor.training.calibration import fit_calibration, scaled  # noqa: E402
 from skill_predictor.training.runs import read_run, RunError  # noqa: E402
 
 SKILL_WORDS = {'fly': 'fly', 'drive': 'wheels', 'walk': 'legs', 'swim': 'surface_water',
@@ -62,8 +62,9 @@ def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_pat
     labelled = list(tasks('validation', 30, 1))
     targets = np.array([[skill in task.label for skill in read_model(tmp_path / 'my-model').skills]
                         for task in labelled])
-    expected = np.mean([scaled(run.predictions['validation'], fit_temperature(
-        run.predictions['validation'], targets)) for run in runs], axis=0)
+    chosen = fit_calibration([run.predictions['validation'] for run in runs], targets)
+    expected = sum(weight * scaled(run.predictions['validation'], temperature)
+                   for run, temperature, weight in zip(runs, chosen.temperatures, chosen.weights))
     predictor = SkillPredictor.load(
         tmp_path / 'my-model', options=BackendOptions('fp32', 1, tiny_ensemble))
     served = np.stack([prediction.probabilities for prediction
