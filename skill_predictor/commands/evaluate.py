@@ -34,6 +34,9 @@ examples:
 """
 
 
+LABELS = {'macro_f1': 'macro F1', 'micro_f1': 'micro F1', 'hamming_loss': 'Hamming loss'}
+
+
 def add_parser(subparsers) -> None:
     """Add the sub-command to the parser."""
     parser = subparsers.add_parser(
@@ -132,8 +135,12 @@ def _show(predictor: SkillPredictor, evaluation: Evaluation) -> None:
     if evaluation.unreadable:
         summary.add_row('unreadable', f'{evaluation.unreadable} (counted as wrong)')
     for name in ('exact_match', 'hamming_loss', 'macro_f1', 'micro_f1'):
-        summary.add_row(name.replace('_', ' ').replace('f1', 'F1'),
-                        f'{getattr(scores, name):.4f}')
+        shown = f'{getattr(scores, name):.4f}'
+        if interval := evaluation.intervals.get(name):
+            shown += f' (95 %: {interval.low:.4f} to {interval.high:.4f})'
+        summary.add_row(LABELS.get(name, name.replace('_', ' ')), shown)
+    if evaluation.calibration_error is not None:
+        summary.add_row('expected calibration error', f'{evaluation.calibration_error:.4f}')
     if evaluation.latency_ms:
         latency = evaluation.latency_ms
         summary.add_row('latency per task', f'{latency.p50:.1f} ms median, {latency.p95:.1f} ms '

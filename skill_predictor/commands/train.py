@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     require_packages()
     from ..training.ensemble import release_runs
     from ..training.examples import read_examples
-    from ..training.model_card import scores_table
+    from ..evaluation.comparison import markdown
     from ..training.recipe import read_recipe, RecipeError
     from ..training.release import check_target
     from ..training.runs import is_main_process
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         runs, args.output, name, examples, command=_command(args), encoders_folder=args.encoders,
         offline=args.offline, overwrite=args.overwrite)
     for split, scores in figures.items():
-        print(f'{split}\n\n{scores_table(scores)}\n')
+        print(f'{split}\n\n{markdown(scores)}\n')
     print(f'wrote {model.version} to {args.output}')
     return 0
 

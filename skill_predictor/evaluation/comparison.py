@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..markdown import table
-from .metrics import score
-from .significance import bootstrap, Comparison, exact_match, Interval, macro_f1, mcnemar
+from ..taxonomy import SKILLS
+from .significance import (bootstrap, Comparison, difference, exact_match, hamming_loss, Interval,
+                           macro_f1, mcnemar)
 
 
 @dataclass(frozen=True)
@@ -20,22 +21,23 @@ class SystemScores:
     Attributes
     ----------
     name : str
-    exact_match, macro_f1 : Interval
+    exact_match, macro_f1, hamming_loss : Interval
         0..1, with 95 % bootstrap intervals.
-    hamming_loss : float
-        0..1.
-    f1 : mapping of str to float
+    f1 : mapping of str to Interval
         By skill, 0..1.
     against : Comparison, or None
         McNemar's test of exact matches against the reference; ``None`` for the reference itself.
+    difference : Interval, or None
+        Its exact match minus the reference's, -1..1.
     """
 
     name: str
     exact_match: Interval
     macro_f1: Interval
-    hamming_loss: float
-    f1: Mapping[str, float]
+    hamming_loss: Interval
+    f1: Mapping[str, Interval]
     against: Comparison | None
+    difference: Interval | None
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, fit for JSON."""
@@ -65,28 +67,42 @@ def compare(answers: Mapping[str, np.ndarray], labels: np.ndarray,
         When there is no such reference.
     """
     right = {name: (flags == labels).all(axis=1) for name, flags in answers.items()}
-    return [_scores(name, flags, labels, groups, None if name == reference else
-                    mcnemar(right[reference], right[name]))
-            for name, flags in answers.items()]
-
-
-def _scores(name: str, flags: np.ndarray, labels: np.ndarray, groups: Sequence[str],
-            against: Comparison | None) -> SystemScores:
-    scores = score(labels, flags)
-    return SystemScores(
-        name, bootstrap(labels, flags, exact_match, groups=groups),
-        bootstrap(labels, flags, macro_f1, groups=groups),
-        scores.hamming_loss, {skill: part.f1 for skill, part in scores.skills.items()}, against)
+    scored = []
+    for name, flags in answers.items():
+        exact, macro, hamming = (bootstrap(labels, flags, figure, groups=groups)
+                                 for figure in (exact_match, macro_f1, hamming_loss))
+        f1 = {skill: bootstrap(labels[:, index:index + 1], flags[:, index:index + 1], macro_f1,
+                               groups=groups) for index, skill in enumerate(SKILLS)}
+        other = name != reference
+        scored.append(SystemScores(
+            name, exact, macro, hamming, f1,
+            mcnemar(right[reference], right[name]) if other else None,
+            difference(right[reference], right[name], groups=groups) if other else None))
+    return scored
 
 
 def markdown(rows: Sequence[SystemScores]) -> str:
     """A table, a system per line, as Markdown."""
     return table(
-        ['system', 'exact match (95 %)', 'macro F1 (95 %)', 'Hamming loss', 'F1 wheels', 'p'],
-        [[row.name, row.exact_match, row.macro_f1, f'{row.hamming_loss:.4f}',
-          f'{row.f1["wheels"]:.3f}', '' if row.against is None else _p(row.against.p_value)]
-         for row in rows])
+        ['system', 'exact match (95 %)', 'minus the first (95 %)', 'p', 'macro F1 (95 %)',
+         'Hamming loss (95 %)', 'F1 wheels (95 %)'],
+        [[f'**{row.name}**' if row.against is None else row.name, row.exact_match,
+          '' if row.difference is None else signed(row.difference),
+          '' if row.against is None else shown_p(row.against.p_value), row.macro_f1,
+          fine(row.hamming_loss), row.f1['wheels']] for row in rows])
 
 
-def _p(value: float) -> str:
+def signed(interval: Interval) -> str:
+    """A difference, in points of a hundred."""
+    return (f'{100 * interval.value:+.1f} points ({100 * interval.low:+.1f} to '
+            f'{100 * interval.high:+.1f})')
+
+
+def fine(interval: Interval) -> str:
+    """A small figure."""
+    return f'{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})'
+
+
+def shown_p(value: float) -> str:
+    """A p value."""
     return '< 0.001' if value < 0.001 else f'{value:.3f}'

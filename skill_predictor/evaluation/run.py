@@ -11,7 +11,9 @@ import numpy as np
 
 from ..dataset.records import TaskRecord
 from ..taxonomy import to_flags
+from .calibration import expected_calibration_error
 from .metrics import score, Scores
+from .significance import bootstrap, exact_match, hamming_loss, Interval, macro_f1
 
 if TYPE_CHECKING:
     from ..inference.predictor import Prediction, SkillPredictor
@@ -42,6 +44,10 @@ class Evaluation:
     """Scores of a model on labelled tasks."""
 
     scores: Scores
+    intervals: dict[str, Interval]
+    """Exact match, Hamming loss and macro F1 again, with 95 % bootstrap intervals."""
+    calibration_error: float | None
+    """Expected calibration error of all flags of the tasks that could be read."""
     unreadable: int
     """Tasks whose text the model cannot read; they are in ``scores`` with all six flags wrong."""
     latency_ms: Latency | None
@@ -50,6 +56,8 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain numbers, fit for JSON."""
         return {'unreadable': self.unreadable, **self.scores.to_dict(),
+                **{f'{name}_95': [value.low, value.high] for name, value in self.intervals.items()},
+                'expected_calibration_error': self.calibration_error,
                 'latency_ms': asdict(self.latency_ms) if self.latency_ms else None}
 
 
@@ -95,7 +103,15 @@ def evaluate(outcomes: Sequence[Outcome]) -> Evaluation:
     unreadable = np.array([bool(outcome.prediction.error) for outcome in outcomes], dtype=bool)
     predicted[unreadable] = ~labels[unreadable]
     times = [outcome.milliseconds for outcome in outcomes if not outcome.prediction.error]
-    return Evaluation(score(labels, predicted), int(unreadable.sum()), _latency(times))
+    scores = score(labels, predicted)
+    groups = [outcome.record.group for outcome in outcomes]
+    intervals = {figure.__name__: bootstrap(labels, predicted, figure, groups=groups)
+                 for figure in (exact_match, hamming_loss, macro_f1)}
+    probabilities = np.array([outcome.prediction.probabilities for outcome in outcomes])
+    read = ~unreadable
+    error = (expected_calibration_error(labels[read], probabilities[read]) if read.any() else None)
+    return Evaluation(scores, intervals, error, int(unreadable.sum()),
+                      _latency(times))
 
 
 def _flags(rows: Sequence[Sequence[bool]]) -> np.ndarray:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
+MOST_DRAWN = 4_000_000
+"""Rows times samples that are in memory at once."""
+
+Figure = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Makes one number per sample of labels and predictions, bool, shape (n, columns), and of how often each
+sample holds each row, shape (samples, n); without that, the number for all rows once. They repeat what
+scikit-learn computes for :mod:`skill_predictor.evaluation.metrics`, but for thousands of samples at once."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +46,20 @@ class Comparison:
     p_value: float
 
 
-def bootstrap(labels: np.ndarray, predicted: np.ndarray,
-              figure: Callable[[np.ndarray, np.ndarray], float], *,
-              groups: Sequence[str] = (), resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def bootstrap(labels: np.ndarray, predicted: np.ndarray, figure: Figure, *,
+              groups: Sequence[str] = (), resamples: int = RESAMPLES, seed: int = 0,
+              share: bool = True) -> Interval:
     """A figure with its 95 % percentile bootstrap interval (Efron and Tibshirani 1993).
+
+    Where nothing was answered wrong all samples agree, and say nothing of what they do not hold. The
+    interval of a share is then Wilson's (1927), of as many right answers as there are groups.
 
     Parameters
     ----------
     labels, predicted
-        Same length, at least 1; their rows are drawn together.
+        bool, shape (n, columns), n at least 1; their rows are drawn together.
     figure
-        Makes a number of such arrays.
+        Makes numbers of such arrays and of how often each row is drawn, see :data:`Figure`.
     groups
         Name of each row's group, '' for none: rows of one group are drawn together, since they tell
         less than as many others would; empty: all rows are on their own.
@@ -57,23 +67,56 @@ def bootstrap(labels: np.ndarray, predicted: np.ndarray,
         How many samples are drawn, at least 1.
     seed
         Start of the random numbers.
+    share
+        Whether the figure is one of 0..1 that is 0 or 1 where all answers are right, or all wrong.
 
     Raises
     ------
     ValueError
         When there is nothing, or not as many predictions as labels.
+    ImportError
+        When scipy is not installed and Wilson's interval is wanted.
     """
     if not len(labels) or len(labels) != len(predicted):
         raise ValueError(f'{len(labels)} labels for {len(predicted)} predictions')
     rng = np.random.default_rng(seed)
     unit = _units(groups or [''] * len(labels))
-    units, values = unit.max() + 1, []
-    for _ in range(resamples):
-        times = np.bincount(rng.integers(units, size=units), minlength=units)
-        chosen = np.repeat(np.arange(len(labels)), times[unit])
-        values.append(figure(labels[chosen], predicted[chosen]))
-    low, high = np.percentile(values, (2.5, 97.5))
-    return Interval(float(figure(labels, predicted)), float(low), float(high))
+    units = int(unit.max()) + 1
+    at_once, values = max(1, MOST_DRAWN // len(labels)), []
+    for start in range(0, resamples, at_once):
+        times = rng.multinomial(units, np.full(units, 1 / units),
+                                size=min(at_once, resamples - start))
+        values.append(figure(labels, predicted, times[:, unit].astype(np.float32)))
+    low, high = np.percentile(np.concatenate(values), (2.5, 97.5))
+    value = float(figure(labels, predicted, np.ones((1, len(labels))))[0])
+    if low == high and value in (0.0, 1.0) and share:
+        # Of a skill's F1 only rows that need it, or are said to, tell anything.
+        telling = len(set(unit[(labels | predicted).any(axis=1)])) if labels.shape[1] == 1 else units
+        low, high = _wilson(value, telling)
+    return Interval(value, float(low), float(high))
+
+
+def difference(right_first: np.ndarray, right_second: np.ndarray, *,
+               groups: Sequence[str] = ()) -> Interval:
+    """By how much the second system's share of right answers is above the first's, with its interval.
+
+    Parameters
+    ----------
+    right_first, right_second
+        bool, shape (n,): which tasks each system answers right.
+    groups
+        See :func:`bootstrap`.
+    """
+    return bootstrap(right_first[:, None], right_second[:, None], lambda first, second, times: _mean(
+        second[:, 0].astype(np.float32) - first[:, 0], times), groups=groups, share=False)
+
+
+def _wilson(share: float, trials: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+    if not trials:
+        return 0.0, 1.0
+    found = binomtest(round(share * trials), trials).proportion_ci(method='wilson')
+    return found.low, found.high
 
 
 def _units(groups: Sequence[str]) -> np.ndarray:
@@ -83,16 +126,32 @@ def _units(groups: Sequence[str]) -> np.ndarray:
                      for index, group in enumerate(groups)])
 
 
-def exact_match(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of rows that are equal, 0..1."""
-    return float((labels == predicted).all(axis=1).mean())
+def exact_match(labels: np.ndarray, predicted: np.ndarray, times: np.ndarray | None = None):
+    """Share of rows that are equal, 0..1; a :data:`Figure`."""
+    return _mean((labels == predicted).all(axis=1), times)
 
 
-def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean F1 of the columns, 0..1; a column that never occurs and is never predicted counts 0."""
-    both = (labels & predicted).sum(axis=0)
-    some = labels.sum(axis=0) + predicted.sum(axis=0)
-    return float(np.divide(2 * both, some, out=np.zeros(len(both)), where=some > 0).mean())
+def hamming_loss(labels: np.ndarray, predicted: np.ndarray, times: np.ndarray | None = None):
+    """Share of flags that differ, 0..1; a :data:`Figure`."""
+    return _mean((labels != predicted).mean(axis=1), times)
+
+
+def macro_f1(labels: np.ndarray, predicted: np.ndarray, times: np.ndarray | None = None):
+    """Mean F1 of the columns, 0..1; a :data:`Figure`.
+
+    A column that never occurs and is never predicted counts 0.
+    """
+    drawn = np.ones((1, len(labels))) if times is None else times
+    both = drawn @ (labels & predicted).astype(drawn.dtype)
+    some = drawn @ (labels.astype(drawn.dtype) + predicted)
+    found = np.divide(2 * both, some, out=np.zeros_like(both), where=some > 0).mean(axis=1)
+    return float(found[0]) if times is None else found
+
+
+def _mean(values: np.ndarray, times: np.ndarray | None):
+    if times is None:
+        return float(values.mean())
+    return times @ values.astype(times.dtype) / times.sum(axis=1)
 
 
 def mcnemar(right_first: np.ndarray, right_second: np.ndarray) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
-from ..evaluation.comparison import SystemScores
+from ..evaluation.comparison import markdown, SystemScores
 from ..markdown import table
 from ..taxonomy import SKILLS
 from .calibration import Calibration
@@ -14,12 +14,13 @@ from .runs import Run
 
 WATTS_PER_THREAD = 10
 """Of a processor under load, for the estimate of energy; nothing is measured."""
+KG_CO2_PER_KWH = 0.48
 
 _CARD = """\
 # {name}
 
 Predicts from a task in plain English which of six physical skills it requires:
-{skills}.
+{names}.
 The probabilities are {count}; a skill is required from 0.5.
 
 ## Intended use
@@ -35,7 +36,7 @@ robots of equal skills apart, or to judge texts in other languages.
 
 {recipe}
 
-Trained on {train} tasks. The epoch, the temperature that the logits are divided by (Guo et al.
+Trained on {train} tasks (`train.jsonl` of the dataset, SHA-256 `{data}`). The epoch, the temperature that the logits are divided by (Guo et al.
 2017) and the weight in the mean were chosen on {validation} others (**validation**). The tasks of the other splits chose nothing of this training.
 
 ```
@@ -43,15 +44,26 @@ Trained on {train} tasks. The epoch, the temperature that the logits are divided
 ```
 
 Training took {minutes:.0f} minutes on {threads} processor threads{device}. At {watts} W a thread
-that is about {energy:.2f} kWh; this is computed, not measured.
+that is about {energy:.2f} kWh, and at {carbon:g} kg of CO2 a kWh (the world's mean of 2023; Ember 2024)
+{emitted:.2f} kg; this is computed, not measured.
+
+The method is that of Bong et al. 2026 (arXiv:2605.21242), with changes; the published encoders are under
+Apache-2.0.
 
 ## Figures
 
 PyTorch, float32 arithmetic with the weights as they are released, threshold 0.5, with 95 % bootstrap
-intervals (contrast pairs are drawn together; writers are not, so another writer's tasks may lie outside);
-p by McNemar's test{against}. What each split holds, the dataset's card says.
+intervals (contrast pairs are drawn together; writers are not, so another writer's tasks may lie outside, as may
+another training of the same recipe); where nothing was wrong, Wilson's; p by McNemar's test{against}. What each split holds, the dataset's card says.
 
 {figures}
+
+{first} by skill:
+
+{skills}
+
+As the model runs on a robot (int8, other manners of writing, review bands, calibration): `evaluation.md` beside
+this card, where `skill-predictor report` has written one.
 
 ## Limits
 
@@ -87,34 +99,33 @@ def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
         What makes the model again.
     """
     return _CARD.format(
-        name=name, skills=', '.join(f'`{skill}`' for skill in SKILLS),
+        name=name, names=', '.join(f'`{skill}`' for skill in SKILLS),
         count=(f'the weighted mean of {len(runs)} sentence encoders' if len(runs) > 1
                else 'those of one sentence encoder'),
+        first='The ensemble' if len(runs) > 1 else 'The encoder',
         against=' against the ensemble' if len(runs) > 1 else '',
         encoders=_encoders(runs), recipe=_recipes(runs, calibration),
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
-        figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{scores_table(scores)}'
-                            for split, scores in figures.items()), **_effort(runs))
+        figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{markdown(scores)}'
+                            for split, scores in figures.items()),
+        skills=skills_table(figures), data=runs[0].data_sha256.get('train', '')[:12] or 'not noted',
+        **_effort(runs))
 
 
-def scores_table(scores: Sequence[SystemScores]) -> str:
-    """A Markdown table with a line per system: overall figures, F1 per skill, p."""
-    header = ['', 'exact match (95 %)', 'Hamming loss', 'macro F1 (95 %)',
-              *(f'F1 {skill}' for skill in SKILLS), 'p']
-    rows = [[f'**{row.name}**' if row.against is None else row.name, row.exact_match,
-             f'{row.hamming_loss:.4f}', row.macro_f1,
-             *(f'{row.f1[skill]:.3f}' for skill in SKILLS),
-             '' if row.against is None else f'{row.against.p_value:.2g}'] for row in scores]
-    return table(header, rows)
+def skills_table(figures: Mapping[str, Sequence[SystemScores]]) -> str:
+    """A Markdown table of the first system's F1 with a line per skill and a column per split."""
+    return table(['F1 (95 %)', *figures], [
+        [skill, *(scores[0].f1[skill] for scores in figures.values())] for skill in SKILLS])
 
 
 def _effort(runs: Sequence[Run]) -> dict[str, object]:
     seconds = sum(run.seconds for run in runs)
     threads = max(run.threads * run.processes for run in runs)
+    energy = seconds * threads * WATTS_PER_THREAD / 3.6e6
     return {'minutes': seconds / 60, 'threads': threads, 'watts': WATTS_PER_THREAD,
             'device': ' and a GPU (its energy is not counted)' if any(
                 run.on_gpu for run in runs) else '',
-            'energy': seconds * threads * WATTS_PER_THREAD / 3.6e6}
+            'energy': energy, 'carbon': KG_CO2_PER_KWH, 'emitted': energy * KG_CO2_PER_KWH}
 
 
 def _encoders(runs: Sequence[Run]) -> str:

@@ -57,6 +57,8 @@ class Run:
     folder : Path
     recipe : Recipe
     seed : int
+    data_sha256 : mapping of str to str
+        Of the files that it was fitted to or chosen by, by split.
     seconds : float
         Duration of the training, of all parts when it was stopped on the way.
     threads : int
@@ -74,6 +76,7 @@ class Run:
     folder: Path
     recipe: Recipe
     seed: int
+    data_sha256: Mapping[str, str]
     seconds: float
     threads: int
     on_gpu: bool
@@ -199,7 +202,7 @@ def read_run(folder: str | os.PathLike) -> Run:
         recipe = make_recipe(about['recipe'])
         with np.load(folder / 'predictions.npz') as file:
             predictions = {name: file[name] for name in file.files if name != 'data_sha256'}
-        return Run(folder, recipe, about['seed'], about['seconds'], about['threads'],
+        return Run(folder, recipe, about['seed'], about['data_sha256'], about['seconds'], about['threads'],
                    about['on_gpu'], about.get('processes', 1), about['history'], predictions,
                    _read_encoder(folder))
     except (OSError, ValueError, KeyError, RecipeError) as error:

@@ -56,6 +56,12 @@ def test_the_report(evaluate, write_lines, tmp_path, constant):
         'device': 'CPU, fp32, 1 thread', 'input': 'tasks.jsonl',
         'input_sha256': hashlib.sha256(path.read_bytes()).hexdigest()}
     latency, skills = report.pop('latency_ms'), report.pop('skills')
+    intervals = {name: report.pop(f'{name}_95') for name in ('exact_match', 'hamming_loss', 'macro_f1')}
+    for name, (low, high) in intervals.items():
+        assert 0 <= low < report[name] < high <= 1, name
+    # Of a, b and c: wheels were said with 0.9 and came true in 2 of 3, hands with 0.8 in 1 of 3.
+    assert report.pop('expected_calibration_error') == pytest.approx(
+        (0.1 + (0.9 - 2 / 3) + 0.2 + 0.3 + 0.05 + (0.8 - 1 / 3)) / 6)
     assert report == pytest.approx(FIGURES)
     assert list(skills) == list(SKILLS)
     for skill, expected in PER_SKILL.items():
@@ -69,11 +75,11 @@ def test_the_table(evaluate, write_lines):
     done = evaluate('--input', write_lines(*TASKS))
     words = [line.split() for line in done.out.splitlines()]
     for line in (['tasks', '4'], ['unreadable', '1', '(counted', 'as', 'wrong)'],
-                 ['exact', 'match', '0.2500'], ['hamming', 'loss', '0.3750'],
-                 ['macro', 'F1', '0.1778'], ['micro', 'F1', '0.4000'],
+                 ['exact', 'match', '0.2500', '(95'], ['Hamming', 'loss', '0.3750', '(95'],
+                 ['macro', 'F1', '0.1778', '(95'], ['micro', 'F1', '0.4000'],
                  ['wheels', '0.5', '0.5000', '1.0000', '0.6667', '2'],
                  ['hands', '0.5', '0.2500', '1.0000', '0.4000', '1']):
-        assert line in words
+        assert line in [said[:len(line)] for said in words]
     assert "skill-predictor evaluate: task 'd': the text has no word" in done.err
 
 

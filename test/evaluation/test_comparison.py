@@ -21,16 +21,16 @@ BAD[:30, 1] ^= True
 def test_each_is_scored_and_tested_against_the_reference():
     good, bad = compare({'good': GOOD, 'bad': BAD}, LABELS, 'good')
     assert good.against is None and good.exact_match.value == pytest.approx(57 / 60)
-    assert bad.exact_match.value == 0.5 and bad.hamming_loss == pytest.approx(30 / 360)
+    assert bad.exact_match.value == 0.5 and bad.hamming_loss.value == pytest.approx(30 / 360)
     # 27 tasks that only the reference has right, none the other way round
     assert (bad.against.only_first, bad.against.only_second) == (27, 0)
     assert bad.against.p_value == pytest.approx(2 * 0.5**27)
-    assert bad.f1['fly'] == 1.0 > bad.f1['wheels']
+    assert bad.f1['fly'].value == 1.0 > bad.f1['wheels'].value
     json.dumps(bad.to_dict())
 
 
 def test_table():
     text = markdown(compare({'good': GOOD, 'bad': BAD}, LABELS, 'good')).splitlines()
     assert len(text) == 4
-    assert text[2].startswith('| good | 0.950 (0.') and text[2].endswith('|  |')
-    assert text[3].startswith('| bad | 0.500 (0.') and text[3].endswith('| < 0.001 |')
+    assert text[2].startswith('| **good** | 0.950 (0.') and ' |  |  | ' in text[2]
+    assert text[3].startswith('| bad | 0.500 (0.') and '| < 0.001 |' in text[3]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skill_predictor.evaluation.significance import (bootstrap, exact_match, macro_f1, mcnemar)
+from skill_predictor.evaluation.significance import (bootstrap, difference, exact_match, hamming_loss,
+                                                     macro_f1, mcnemar)
 
 RNG = np.random.default_rng(0)
 
@@ -29,6 +30,45 @@ def test_macro_f1_agrees_with_scikit_learn():
     labels[:, 3] = predicted[:, 3] = False
     assert macro_f1(labels, predicted) == pytest.approx(
         metrics.f1_score(labels, predicted, average='macro', zero_division=0))
+
+
+def test_figures_of_samples_are_those_of_the_rows_they_hold():
+    labels, predicted = RNG.random((40, 6)) < 0.4, RNG.random((40, 6)) < 0.5
+    predicted[:20] = labels[:20]
+    times = RNG.integers(0, 3, (5, 40))
+    for figure in (exact_match, hamming_loss, macro_f1):
+        held = [np.repeat(np.arange(40), row) for row in times]
+        np.testing.assert_allclose(
+            figure(labels, predicted, times.astype(np.float32)),
+            [figure(labels[rows], predicted[rows]) for rows in held], rtol=1e-5)
+
+
+def test_no_error_is_not_certainty():
+    """Wilson's interval of 41 right in 41 begins at 41 / (41 + 1.96 squared)."""
+    pytest.importorskip('scipy')
+    labels = np.zeros((200, 6), dtype=bool)
+    labels[:41, 0] = True
+    least = 41 / (41 + 1.96 ** 2)
+    f1 = bootstrap(labels[:, :1], labels[:, :1], macro_f1)
+    assert (f1.value, f1.low, f1.high) == (1.0, pytest.approx(least, abs=1e-3), pytest.approx(1))
+    assert bootstrap(labels, labels, exact_match).low == pytest.approx(200 / (200 + 1.96 ** 2), abs=1e-3)
+    assert bootstrap(labels, ~labels, exact_match).high < 0.02
+    assert bootstrap(labels, labels, hamming_loss).high == pytest.approx(1 - 200 / (200 + 1.96 ** 2),
+                                                                         abs=1e-3)
+    pairs = bootstrap(labels, labels, exact_match, groups=[str(n // 2) for n in range(200)])
+    assert pairs.low == pytest.approx(100 / (100 + 1.96 ** 2), abs=1e-3)
+
+
+def test_difference_of_two_systems_on_the_same_tasks():
+    first = np.array([True] * 340 + [False] * 60)
+    second = first.copy()
+    second[340:360] = True
+    found = difference(first, second)
+    assert found.value == pytest.approx(0.05)
+    # 1.96 standard errors of 20 in 400; apart, the shares would be uncertain by twice as much
+    assert found.high - found.value == pytest.approx(0.0214, abs=0.004)
+    assert difference(second, first).value == pytest.approx(-0.05)
+    assert (difference(first, first).low, difference(first, first).high) == (0.0, 0.0)
 
 
 def test_mcnemar_counts_what_one_alone_has_right():

@@ -11,7 +11,8 @@ import numpy as np
 from ...dataset.records import TaskRecord
 from ..calibration import coverage_curve, expected_calibration_error
 from ..metrics import score
-from ..significance import bootstrap, exact_match, Interval, macro_f1
+from ..comparison import shown_p, signed
+from ..significance import bootstrap, exact_match, hamming_loss, Interval, macro_f1
 
 REVIEW_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48)
 """Distances from the threshold of which the table of coverage tells."""
@@ -75,10 +76,10 @@ def overall(split: JudgedSplit) -> list[Row]:
     groups = [record.group for record in split.records]
     found: dict[str, Interval] = {
         'exact match': bootstrap(split.labels, split.predicted, exact_match, groups=groups),
-        'macro F1': bootstrap(split.labels, split.predicted, macro_f1, groups=groups)}
+        'macro F1': bootstrap(split.labels, split.predicted, macro_f1, groups=groups),
+        'Hamming loss': bootstrap(split.labels, split.predicted, hamming_loss, groups=groups)}
     rows = [{'name': name, 'value': f'{value.value:.4f}',
              'interval': f'{value.low:.4f} to {value.high:.4f}'} for name, value in found.items()]
-    hamming = score(split.labels, split.predicted).hamming_loss
     read = split.read
     error = expected_calibration_error(read.labels, read.probabilities)
     by_skill = [expected_calibration_error(read.labels[:, index], read.probabilities[:, index])
@@ -87,7 +88,7 @@ def overall(split: JudgedSplit) -> list[Row]:
     if refused:
         rows.append({'name': 'texts that were not read, counted as wrong', 'value': f'{refused:,}',
                      'interval': ''})
-    return [*rows, {'name': 'Hamming loss', 'value': f'{hamming:.4f}', 'interval': ''},
+    return [*rows,
             {'name': 'expected calibration error, all flags', 'value': f'{error:.4f}',
              'interval': ''},
             {'name': 'expected calibration error, worst skill', 'value': f'{max(by_skill):.4f}',
@@ -130,12 +131,14 @@ def systems(part: Mapping[str, Any]) -> list[Row]:
     rows = []
     for system in part['systems']:
         against = system['against']
+        exact, macro, hamming = (Interval(**system[name]) for name in (
+            'exact_match', 'macro_f1', 'hamming_loss'))
         rows.append({
-            'name': system['name'], 'exact_match': f'{system["exact_match"]["value"]:.3f}',
-            'interval': f'{system["exact_match"]["low"]:.3f} to {system["exact_match"]["high"]:.3f}',
-            'macro_f1': f'{system["macro_f1"]["value"]:.3f}',
-            'hamming_loss': f'{system["hamming_loss"]:.4f}',
+            'name': system['name'], 'exact_match': f'{exact.value:.3f}',
+            'interval': f'{exact.low:.3f} to {exact.high:.3f}', 'macro_f1': f'{macro.value:.3f}',
+            'hamming_loss': f'{hamming.value:.4f}',
+            'difference': signed(Interval(**system['difference'])) if against else '',
             'only_first': against['only_first'] if against else '',
             'only_second': against['only_second'] if against else '',
-            'p': f'{against["p_value"]:.2g}' if against else ''})
+            'p': shown_p(against['p_value']) if against else ''})
     return rows

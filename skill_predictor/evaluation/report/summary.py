@@ -28,7 +28,7 @@ def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
             facts.systems(part), {
                 'name': 'system', 'exact_match': 'exact match', 'interval': '95 %',
                 'macro_f1': 'macro F1', 'hamming_loss': 'Hamming loss',
-                'only_first': 'only the first right', 'only_second': 'only this right',
+                'difference': 'minus the first (95 %)', 'only_first': 'only the first right', 'only_second': 'only this right',
                 'p': 'p (McNemar)'})]
     if ablation:
         parts += ['## Ablation', _table(ablation, {name: name for name in ablation[0]})]
