@@ -141,6 +141,7 @@ class FakeGpu:
 
             def detach(self) -> None:
                 gpu.living -= 1
+                gpu.pushed += 1  # pycuda makes it current for this, and a primary one stays so
 
         class Device:
             def __init__(self, index: int) -> None:
@@ -249,11 +250,20 @@ class FakeGpu:
 
 
 class DriverLibrary:
-    """libcuda's calls for CUDA graphs."""
+    """libcuda's calls for CUDA graphs, and for what pycuda leaves behind."""
 
     def __init__(self, gpu: FakeGpu) -> None:
         self._gpu = gpu
         self._graphs: list[list[Callable[[], None]]] = []
+
+    def cuCtxGetCurrent(self, handle) -> int:
+        handle._obj.value = 7 if self._gpu.pushed else None
+        return 0
+
+    def cuCtxPopCurrent_v2(self, handle) -> int:
+        self._gpu.check()
+        self._gpu.pushed -= 1
+        return 0
 
     def _stream(self, handle: ctypes.c_void_p) -> Stream:
         return self._gpu.streams[handle.value - 1]
@@ -290,5 +300,4 @@ class DriverLibrary:
 
     def cuGraphExecDestroy(self, executable) -> int:
         self._gpu.living -= 1
-        self._gpu.used -= self.content.size
         return 0

@@ -90,5 +90,5 @@ def _tell(requests: list[EngineRequest]) -> None:
         least, expected, most = (f'{tasks} x {tokens}' for tasks, tokens in profile.shapes)
         print(f'shapes     {least} to {most} tasks x tokens, fastest at {expected}')
     for request in requests:
-        state = 'there' if is_sound(request.path) else 'to be built'
+        state = 'there' if is_sound(request.path, request.manifest) else 'to be built'
         print(f'{request.encoder.name:10} {state}: {request.path}')

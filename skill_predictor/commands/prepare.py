@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from . import add_model_options, progress_lines
 
@@ -33,7 +34,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         '--prune', type=_days, nargs='?', const=PRUNE_DAYS, metavar='DAYS',
         help='then delete from the cache what was built from any model, with any precision, and was '
-        f'not used for so many days (default: {PRUNE_DAYS}); it would be built again when needed')
+        f'not loaded for so many days (default: {PRUNE_DAYS}); it would be built again when needed')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,17 +57,17 @@ def run(args: argparse.Namespace) -> int:
     verb = f'ready after {time.monotonic() - started:.1f} s' if steps else 'already there'
     print(f'{model.version}: {verb}', *(f'  {path}' for path in paths), sep='\n')
     if args.prune is not None:
-        _prune(args.prune)
+        _prune(args.prune, {path.parent for path in paths})
     return 0
 
 
-def _prune(days: float) -> None:
+def _prune(days: float, keep: set[Path]) -> None:
     from ..inference.built_files import remove_unused
     from ..inference.locations import artefacts_dir
-    gone = remove_unused(artefacts_dir(), days * 86400)
+    gone = remove_unused(artefacts_dir(), days * 86400, keep)
     for folder, size in gone:
         print(f'deleted {folder} ({size / 1e6:.0f} MB)')
-    print(f'{sum(size for _, size in gone) / 1e6:.0f} MB freed: not used for {days:g} days')
+    print(f'{sum(size for _, size in gone) / 1e6:.0f} MB freed: not loaded for {days:g} days')
 
 
 def _days(text: str) -> float:

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,15 @@ def ensure(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None
     ModelError
         When the folder cannot be written.
     """
-    if not rebuild and is_sound(path):
+    if not rebuild and is_sound(path, manifest):
         _note_use(path)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(path.with_name(f'{path.name}.lock'), say):
-            if rebuild or not is_sound(path):  # another process may have built it meanwhile
+            if rebuild or not is_sound(path, manifest):  # another process may have built it by now
                 if path.exists() and not rebuild:
-                    say(f'{path} is damaged and is built again')
+                    say(f'{path} is damaged, or made of something else, and is built again')
                 _build(path, manifest, build)
     except OSError as error:
         raise ModelError(f'cannot build {path}: {error}. Where the disk is full or must not be '
@@ -65,16 +65,20 @@ def ensure(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None
     return path
 
 
-def is_sound(path: Path) -> bool:
-    """Whether the file is there and has the hash that was noted when it was written."""
+def is_sound(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the file is there, made of what the manifest says, and as it was written."""
     try:
-        return sha256_file(path) == json.loads(_manifest(path).read_text())['sha256']
+        noted = json.loads(_manifest(path).read_text())
+        # As JSON: a tuple comes back as a list. A copy from elsewhere may be whole, and wrong.
+        return (all(noted[name] == value for name, value in json.loads(json.dumps(manifest)).items())
+                and sha256_file(path) == noted['sha256'])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def remove_unused(root: Path, unused_s: float) -> list[tuple[Path, int]]:
-    """Remove the folders of built files that nothing has used for some time.
+def remove_unused(root: Path, unused_s: float, keep: Collection[Path] = ()
+                  ) -> list[tuple[Path, int]]:
+    """Remove the folders of built files that nothing has loaded for some time.
 
     Parameters
     ----------
@@ -82,6 +86,8 @@ def remove_unused(root: Path, unused_s: float) -> list[tuple[Path, int]]:
         The folder that they lie in; need not be there.
     unused_s
         Seconds since the last use. What is being built now stays in any case.
+    keep
+        Folders that stay in any case.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def remove_unused(root: Path, unused_s: float) -> list[tuple[Path, int]]:
         When a folder cannot be removed.
     """
     before, gone = time.time() - unused_s, []
-    for folder in sorted(path for path in root.glob('*') if path.is_dir()):
+    for folder in sorted(path for path in root.glob('*') if path.is_dir() and path not in keep):
         files = [path for path in folder.rglob('*') if path.is_file()]
         try:
             with ExitStack() as locks:

@@ -51,6 +51,7 @@ class SkillPredictorNode(ManagedNode):
         declare_parameters(self.settings)
         self._worker: BatchingWorker | None = None
         self._serving = False
+        self._step = ''
         self._reported = (0, 0, 0)
         self.parameters_declared()
         self._diagnostics = diagnostics.DiagnosticsPublisher(self)
@@ -61,7 +62,7 @@ class SkillPredictorNode(ManagedNode):
     # Lifecycle ----------------------------------------------------------------------------------
 
     def configure(self) -> None:
-        started = time.monotonic()
+        started, self._step = time.monotonic(), ''
         options = BackendOptions(
             precision=self.settings['precision'], threads=self.settings['threads'],
             encoders_folder=self.settings['encoders_folder'] or None,
@@ -85,7 +86,9 @@ class SkillPredictorNode(ManagedNode):
     def _tell(self, line: str) -> None:
         """Progress of what takes minutes, where people look: the log and the diagnostics."""
         self.get_logger().info(line)
-        self._diagnostics.publish(diagnostics.OK, line, {'state': self.state})
+        self._step = line
+        if self.state == 'configuring':
+            self._publish_diagnostics()
 
     def activate(self) -> None:
         self._serving = True
@@ -228,6 +231,8 @@ class SkillPredictorNode(ManagedNode):
         level, message = self.health()
         worker = self._worker
         values: dict[str, object] = {'state': self.state}
+        if self.state == 'configuring' and self._step:
+            message = self._step
         if worker is not None and worker.predictor is not None:
             level, message = self._judge(worker, level, message)
             values.update(self._describe(worker))

@@ -56,7 +56,9 @@ def test_prepare_prunes(cli, tiny):
     assert 'deleted' not in cli('prepare').out
     done = cli('prepare', '--prune')
     assert done.code == 0 and all(f'deleted {Path(path).parent} (' in done.out for path in old)
-    assert 'MB freed: not used for 30 days' in done.out
+    assert 'MB freed: not loaded for 30 days' in done.out
+    assert all(Path(path).exists() for path in _paths(cli('prepare')))
+    assert '0 MB freed' in cli('prepare', '--prune', '0').out
     assert all(Path(path).exists() for path in _paths(cli('prepare')))
     assert 'days must be 0 or more' in cli('prepare', '--prune', '-1').err
 

@@ -6,6 +6,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -206,6 +207,18 @@ def test_what_a_killed_build_left_is_removed(model):
     others.mkdir()
     _build(model, rebuild=True)
     assert not left_over.exists() and others.exists()
+
+
+def test_a_whole_file_of_something_else_is_built_again(model):
+    """Copied from another machine, manifest and all: its hash is right."""
+    right, _ = _build(model, encoder=1)
+    content = right.read_bytes()
+    other, _ = _build(model, encoder=1, precision='fp32')
+    for suffix in ('.onnx', '.json'):
+        shutil.copy(other.with_suffix(suffix), right.with_suffix(suffix))
+    path, lines = _build(model, encoder=1)
+    assert path == right and path.read_bytes() == content
+    assert any('made of something else' in line for line in lines)
 
 
 def _aged(path, days):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -67,7 +69,7 @@ def test_auto_falls_to_onnxruntime_and_says_why(model, monkeypatch):
     monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
     lines = []
     backend = open_backend('auto', model, FP32, lines.append)
-    assert backend.name == 'onnxruntime'
+    assert backend.name == 'onnxruntime' and backend.trouble == ''
     assert lines[-1] == 'backend onnxruntime: CPU, fp32, 1 thread (tensorrt: no GPU)'
     with pytest.raises(BackendError, match='tensorrt: no GPU'):
         open_backend('tensorrt', model)
@@ -82,7 +84,9 @@ def test_auto_goes_on_when_an_engine_does_not_load(model, monkeypatch):
     monkeypatch.setitem(backends.BACKENDS, 'tensorrt', _Engine)
     monkeypatch.setattr(_Engine, 'problem', RuntimeError('cudaError 35'))
     lines = []
-    assert open_backend('auto', model, FP32, lines.append).name == 'onnxruntime'
+    opened = open_backend('auto', model, FP32, lines.append)
+    assert opened.name == 'onnxruntime'
+    assert opened.trouble == 'tensorrt could not be loaded: RuntimeError: cudaError 35'
     assert 'tensorrt: RuntimeError: cudaError 35' in lines[-1]
     with pytest.raises(BackendError, match='cudaError 35'):
         open_backend('tensorrt', model, FP32)
@@ -143,7 +147,7 @@ def test_a_whole_file_that_does_not_load_is_built_again(tiny):
     path.write_bytes(b'no graph')
     manifest = path.with_suffix('.json')
     from tiny_model import sha256
-    manifest.write_text(f'{{"sha256": "{sha256(path)}"}}')
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), 'sha256': sha256(path)}))
     lines = []
     backend = open_backend('onnxruntime', model, FP32, lines.append)
     assert len(backend.run([_ids([2, 30, 3])] * 2)) == 2

@@ -57,7 +57,7 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
     say = progress or (lambda line: None)
     options = options or BackendOptions()
     options.check()
-    reasons, unmendable = [], None
+    reasons, failures, unmendable = [], [], None
     for candidate in ENGINES if name == 'auto' else (name,):
         reason = unavailable(candidate)
         if reason is None:
@@ -65,11 +65,14 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
                 backend = BACKENDS[candidate].load(model, options, say)
             except Exception as error:
                 reason = f'{type(error).__name__}: {error}'
+                failures.append(f'{candidate} could not be loaded: {reason}')
                 if isinstance(error, (ModelError, OSError)):
                     unmendable = error
             else:
                 why = f' ({"; ".join(reasons)})' if reasons else ''
                 say(f'backend {candidate}: {backend.device}{why}')
+                # An engine that is not installed is no trouble; one that is, and fails, is.
+                backend.trouble = '; '.join(failures)
                 return _with_fallback(backend, model, options, say)
         reasons.append(f'{candidate}: {reason}')
     if unmendable is not None:

@@ -61,10 +61,8 @@ class Backend(ABC):
     precisions: tuple[str, ...] = ()
     """In which it can compute, the default first."""
 
-    @property
-    def trouble(self) -> str:
-        """What is not as it should be while the backend still answers; empty: nothing."""
-        return ''
+    trouble: str = ''
+    """What is not as it should be while the backend still answers; empty: nothing."""
 
     @classmethod
     @abstractmethod

@@ -32,7 +32,6 @@ class FallbackBackend(Backend):
         self._backend = first
         self._load_second: Callable[[], Backend] | None = load_second
         self._say = say
-        self._trouble = ''
 
     @classmethod
     def missing(cls) -> str | None:
@@ -50,10 +49,6 @@ class FallbackBackend(Backend):
     def device(self) -> str:
         return self._backend.device
 
-    @property
-    def trouble(self) -> str:
-        return self._trouble
-
     def run(self, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
         if self._load_second is None:
             return self._backend.run(inputs)
@@ -68,7 +63,7 @@ class FallbackBackend(Backend):
 
     def _take_over(self, error: Exception) -> None:
         failed, name = self._backend, self.name
-        self._trouble = f'{name} failed: {error}'
+        self.trouble = f'{name} failed: {error}'
         self._say(f'{name} failed ({error}); the CPU takes over')
         # What failed may fail again when it is closed; that must not keep the other from answering.
         try:

@@ -136,8 +136,12 @@ class Gpu:
     def close(self) -> None:
         """Let go of the context. May be called twice."""
         if self._context is not None:
+            before = _current_context()
             self._context.detach()
             self._context = None
+            # pycuda makes a context current to detach it, and leaves a primary one so.
+            if before is not None and _current_context() != before:
+                _call(_driver_library(), 'cuCtxPopCurrent_v2', ctypes.byref(ctypes.c_void_p()))
 
 
 class RecordedWork:
@@ -167,27 +171,37 @@ class RecordedWork:
 class _DriverGraphs:
     """pycuda knows no CUDA graphs; these few calls of the driver make them."""
 
-    def __init__(self) -> None:
-        self._library: Any = None
-
     def record(self, stream, work: Callable[[], None]) -> RecordedWork:
-        if self._library is None:
-            self._library = ctypes.CDLL('libcuda.so.1')
+        library = _driver_library()
         handle, graph = ctypes.c_void_p(stream.handle), ctypes.c_void_p()
         executable = ctypes.c_void_p()
-        _call(self._library, 'cuStreamBeginCapture_v2', handle, _THREAD_LOCAL)
+        _call(library, 'cuStreamBeginCapture_v2', handle, _THREAD_LOCAL)
         try:
             try:
                 work()
             finally:
                 # Also after an error: a stream that stays in capture is of no use any more.
-                _call(self._library, 'cuStreamEndCapture', handle, ctypes.byref(graph))
-            _call(self._library, 'cuGraphInstantiateWithFlags', ctypes.byref(executable), graph,
+                _call(library, 'cuStreamEndCapture', handle, ctypes.byref(graph))
+            _call(library, 'cuGraphInstantiateWithFlags', ctypes.byref(executable), graph,
                   ctypes.c_ulonglong(0))
         finally:
             if graph.value:
-                _call(self._library, 'cuGraphDestroy', graph)
-        return RecordedWork(self._library, executable)
+                _call(library, 'cuGraphDestroy', graph)
+        return RecordedWork(library, executable)
+
+
+def _driver_library() -> ctypes.CDLL:
+    return ctypes.CDLL('libcuda.so.1')
+
+
+def _current_context() -> int | None:
+    """Handle of the calling thread's context, 0 where there is none; ``None``: cannot be known."""
+    handle = ctypes.c_void_p()
+    try:
+        _call(_driver_library(), 'cuCtxGetCurrent', ctypes.byref(handle))
+    except (OSError, AttributeError, BackendError):
+        return None
+    return handle.value or 0
 
 
 def _call(library, name: str, *arguments) -> None:

@@ -52,6 +52,11 @@ class EngineRequest:
                 'profiles': [asdict(profile) for profile in profiles(self.model.max_tokens)]}
 
     @property
+    def manifest(self) -> dict:
+        """What is noted beside the engine."""
+        return {'model': self.model.version, 'depends_on': self.ingredients}
+
+    @property
     def path(self) -> Path:
         """Where the engine lies in the cache, whether it is there or not."""
         folder = f'{self.model.name}-{built_files.key(self.ingredients)[:16]}'
@@ -106,5 +111,4 @@ def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | 
             f'{plan.seconds:.0f} s: {plan.layers}')
 
     return built_files.ensure(
-        request.path, {'model': request.model.version, 'depends_on': request.ingredients}, build,
-        say, rebuild=rebuild)
+        request.path, request.manifest, build, say, rebuild=rebuild)
