@@ -29,6 +29,7 @@ from skill_predictor.dataset.records import read_tasks  # noqa: E402
 from skill_predictor.evaluation.speed import machine  # noqa: E402
 from skill_predictor.evaluation.speed.timing import Timing  # noqa: E402
 from skill_predictor.inference import artefacts  # noqa: E402
+from skill_predictor.inference.averaging import weighted_mean  # noqa: E402
 from skill_predictor.inference.backends import BackendOptions  # noqa: E402
 from skill_predictor.inference.locations import find_model  # noqa: E402
 from skill_predictor.inference.predictor import SkillPredictor  # noqa: E402
@@ -157,7 +158,7 @@ def sentence_transformers(path: str, threads: int) -> System:
                 else:
                     logits = network.head(pooled)
                 answers.append(torch.sigmoid(logits)[0].numpy())
-        return np.mean(answers, axis=0)
+        return weighted_mean(answers, [encoder.weight for encoder in model.encoders])
     return run
 
 
@@ -183,7 +184,7 @@ def _pytorch(path: str, threads: int, prepare) -> System:
             for part, encoder in zip(parts, model.encoders):
                 ids, mask = map(torch.from_numpy, batch_ids([row], encoder.token_ids))
                 answers.append(torch.sigmoid(part(ids, mask))[0].numpy())
-        return np.mean(answers, axis=0)
+        return weighted_mean(answers, [encoder.weight for encoder in model.encoders])
     return run
 
 
@@ -198,9 +199,10 @@ def openvino(path: str, threads: int) -> System:
 
     def run(text: str) -> np.ndarray:
         row = tokenizer.tokenize(clean_text(text))
-        return np.mean([next(iter(request.infer(dict(zip(
+        return weighted_mean([next(iter(request.infer(dict(zip(
             ('input_ids', 'attention_mask'), batch_ids([row], encoder.token_ids)))).values()))[0]
-            for request, encoder in zip(requests, model.encoders)], axis=0)
+            for request, encoder in zip(requests, model.encoders)],
+            [encoder.weight for encoder in model.encoders])
     return run
 
 
