@@ -14,8 +14,8 @@ from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
 from ..dataset.records import label_flags
 
 _EXAMPLES = """\
-The page needs no other file and no network. A FILE that ends in .md gets the figures alone. Tasks
-are predicted one by one by the code that serves the model.
+The page needs no other file and no network. A FILE that ends in .md gets the figures alone, and one
+picture in a file of the same name with .svg. Tasks are predicted one by one by the code that serves the model.
 
 examples:
   skill-predictor report data --output report.html
@@ -40,7 +40,10 @@ def add_parser(subparsers) -> None:
                         help='tasks to judge by (default: test test_domains)')
     parser.add_argument('--comparison', metavar='FILE',
                         help='add the systems of `skill-predictor compare --json FILE`')
-    parser.add_argument('--ablation', metavar='FILE', help='add the table of `skill-predictor ablate --output FILE`')
+    parser.add_argument('--ablation', metavar='FILE',
+                        help='add the table of `skill-predictor ablate --output FILE`')
+    parser.add_argument('--agreement', metavar='FILE',
+                        help='add the table of `skill-predictor verify --json FILE`')
     add_model_options(parser)
     add_prediction_options(parser)
 
@@ -49,18 +52,25 @@ def run(args: argparse.Namespace) -> int:
     """Predict, and write the page."""
     from ..evaluation.metrics import scikit_learn
     from ..evaluation.report.page import page
+    from ..evaluation.report.plots import coverages
     from ..evaluation.report.summary import summary
     scikit_learn()
     comparisons = _read(args.comparison, dict)
-    ablation = _ablation(args.ablation)
+    ablation, agreement = _ablation(args.ablation), _agreement(args.agreement)
     judged = read_chosen(args.data, args.splits)
     with closing(load_predictor(args)) as predictor:
         model, backend = predictor.model, predictor.backend
         found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
         about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
-    write = summary if args.output.endswith('.md') else page
-    text = write(f'{model.name}: evaluation', about, found, comparisons, ablation)
+    title, picture = f'{model.name}: evaluation', Path(args.output).with_suffix('.svg')
+    if args.output.endswith('.md'):
+        text = summary(title, about, found, comparisons, ablation, agreement, picture.name)
+        with output(str(picture)) as stream:
+            stream.write(coverages({split.name: (split.read.labels, split.read.moved)
+                                    for split in found}))
+    else:
+        text = page(title, about, found, comparisons, ablation, agreement)
     with output(args.output) as stream:
         stream.write(text)
     return 0
@@ -70,22 +80,21 @@ def _judge(predictor, name: str, tasks, folder: Path):
     import numpy as np
     from ..evaluation.report.facts import decisions, JudgedSplit
     from ..evaluation.robustness import PLAIN, variants
-    from ..evaluation.significance import exact_match
     labels = label_flags(tasks)
     path = folder / DISTRACTORS
     sentences = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
     manners = variants([task.text for task in tasks], [line for line in sentences if line.strip()])
-    exact, plain = {}, None
+    right, plain = {}, None
     with progress_bar(len(tasks) * len(manners)) as done:
         for manner, texts in manners.items():
             # One at a time: what a text shares a batch with must not move its answer.
             answers = [predictor.predict([text], done)[0] for text in texts]
             probabilities = np.array([answer.probabilities for answer in answers],
                                      dtype=np.float32)
-            exact[manner] = exact_match(
-                labels, decisions(labels, probabilities, predictor.thresholds))
+            decided = decisions(labels, probabilities, predictor.thresholds)
+            right[manner] = (decided == labels).all(axis=1)
             plain = probabilities if manner == PLAIN else plain
-    return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, exact)
+    return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, right)
 
 
 def _ablation(path: str | None) -> list[dict[str, Any]]:
@@ -96,6 +105,13 @@ def _ablation(path: str | None) -> list[dict[str, Any]]:
         raise UsageError(f'{path} is no ablation (ablate --output): it has no rows')
     return [{key: value for key, value in row.items() if key != 'right'}
             for row in content['rows']]
+
+
+def _agreement(path: str | None) -> dict[str, Any] | None:
+    content = _read(path, dict)
+    if content is not None and not {'forms', 'reference', 'tasks', 'files'} <= content.keys():
+        raise UsageError(f'{path} is no agreement (verify --json)')
+    return content
 
 
 def _read(path: str | None, kind: type) -> Any:

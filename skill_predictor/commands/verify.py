@@ -8,6 +8,7 @@ import json
 import sys
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import (add_model_option, add_weights_options, output, progress_bar, progress_lines,
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         with output(args.json) as stream:
             stream.write(json.dumps({
                 'model': model.version, 'reference': name, 'tasks': len(tasks),
+                'files': ', '.join(Path(path).name for path in args.tasks),
                 'forms': {form: asdict(one) for form, one in found.items()}}, indent=2) + '\n')
     wrong = [f'{form}: {reason}' for form, one in found.items()
              if (reason := _disagreement(form, one, args))]

@@ -28,6 +28,13 @@ RECORDS = [TaskRecord(f't-{index}', f'<script>alert({index})</script> & go', fro
            for index, row in enumerate(LABELS.tolist())]
 
 
+RIGHT = ((PROBABILITIES >= 0.5) == LABELS).all(axis=1)
+FEWER = RIGHT.copy()
+FEWER[np.flatnonzero(RIGHT)[:4]] = False  # four of eighty
+AGREEMENT = {'reference': 'torch', 'tasks': 80, 'files': 'test.jsonl', 'forms': {'int8 form': {
+    'largest': 0.0789, 'mean': 0.001, 'changed': 2, 'exact_match': 0.9}}}
+
+
 def split(**changes):
     return JudgedSplit(**{'name': 'test', 'records': RECORDS, 'labels': LABELS,
                           'probabilities': PROBABILITIES, 'thresholds': [0.5] * 6, **changes})
@@ -39,8 +46,8 @@ def everything(form):
     comparisons = {'test': {'tasks': [record.id for record in RECORDS],
                             'systems': [row.to_dict() for row in rows]}}
     return form('m: evaluation', {'model': 'm+123'},
-                [split(robustness={'as written': 0.8, 'typos': 0.75})], comparisons,
-                [{'change': 'no adapters', 'exact match': 0.9}])
+                [split(robustness={'as written': RIGHT, 'typos': FEWER})], comparisons,
+                [{'change': 'no adapters', 'exact match': 0.9}], AGREEMENT)
 
 
 @pytest.fixture(scope='module')
@@ -50,7 +57,7 @@ def html():
 
 EXACT = ((PROBABILITIES >= 0.5) == LABELS).all(axis=1).mean()
 SAID = ('m+123', f'{EXACT:.4f}', 'expected calibration error', 'test, 80 tasks', 'other',
-        'no adapters', 'typos', '-0.050', 'Comparison o', 'p (McNemar)', 'review band')
+        'no adapters', 'typos', '-5.0 points (-', 'int8 form', '0.0789', 'beside PyTorch in float32, 80 tasks', 'Comparison o', 'p (McNemar)', 'review band')
 
 
 def test_everything_is_on_it(html):

@@ -12,7 +12,7 @@ from ...dataset.records import TaskRecord
 from ..calibration import coverage_curve, expected_calibration_error
 from ..metrics import score
 from ..comparison import shown_p, signed
-from ..significance import bootstrap, exact_match, hamming_loss, Interval, macro_f1
+from ..significance import bootstrap, difference, exact_match, hamming_loss, Interval, macro_f1
 
 REVIEW_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48)
 """Distances from the threshold of which the table of coverage tells."""
@@ -30,8 +30,8 @@ class JudgedSplit:
     probabilities : numpy.ndarray, float32 in 0..1, shape (n, 6)
         NaN for a text that the model refuses to read.
     thresholds : sequence of float
-    robustness : mapping of str to float
-        Exact match by manner of writing, the plain one first; empty: not measured.
+    robustness : mapping of str to numpy.ndarray, bool, shape (n,)
+        Which tasks are answered right, by manner of writing, the plain one first; empty: not measured.
     """
 
     name: str
@@ -39,7 +39,7 @@ class JudgedSplit:
     labels: np.ndarray
     probabilities: np.ndarray
     thresholds: Sequence[float]
-    robustness: Mapping[str, float] = field(default_factory=dict)
+    robustness: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -110,12 +110,27 @@ def by_skill(split: JudgedSplit) -> list[Row]:
 
 
 def by_manner(split: JudgedSplit) -> list[Row]:
-    """Exact match of the same tasks written otherwise, and its change; empty: not measured."""
+    """Exact match of the same tasks written otherwise, and its change with the 95 % interval."""
     if not split.robustness:
         return []
     plain = next(iter(split.robustness.values()))
-    return [{'name': name, 'value': f'{value:.3f}', 'change': f'{value - plain:+.3f}'}
-            for name, value in split.robustness.items()]
+    groups = [record.group for record in split.records]
+    return [{'name': name, 'value': f'{right.mean():.3f}', 'change': '' if right is plain else
+             signed(difference(plain, right, groups=groups))}
+            for name, right in split.robustness.items()]
+
+
+def forms(found: Mapping[str, Any]) -> list[Row]:
+    """How other forms of the model agree with the reference, as ``skill-predictor verify --json``."""
+    return [{'form': form, 'largest': f'{one["largest"]:.4f}', 'mean': f'{one["mean"]:.5f}',
+             'changed': one['changed'], 'exact_match': f'{one["exact_match"]:.4f}'}
+            for form, one in found['forms'].items()]
+
+
+def forms_title(found: Mapping[str, Any]) -> str:
+    """What :func:`forms` are compared with, and on what."""
+    reference = 'PyTorch in float32' if found['reference'] == 'torch' else found['reference']
+    return f'Forms of the model beside {reference}, {found["tasks"]:,} tasks ({found["files"]})'
 
 
 def by_review_band(split: JudgedSplit) -> list[Row]:

@@ -14,7 +14,8 @@ from .facts import JudgedSplit
 
 def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
          comparisons: Mapping[str, Any] | None = None,
-         ablation: Sequence[Mapping[str, Any]] = ()) -> str:
+         ablation: Sequence[Mapping[str, Any]] = (),
+         agreement: Mapping[str, Any] | None = None) -> str:
     """The report as HTML.
 
     Parameters
@@ -29,6 +30,8 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
         As ``skill-predictor compare --json`` writes them.
     ablation
         Rows with the same keys.
+    agreement
+        As ``skill-predictor verify --json`` writes it.
 
     Raises
     ------
@@ -36,7 +39,9 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
         When jinja2, matplotlib or scikit-learn is not installed.
     """
     return render(
-        'report.html', title=title, about=about.items(), splits=[_split(split) for split in splits],
+        'report.html', title=title, agreement=agreement and {
+            'title': facts.forms_title(agreement), 'rows': facts.forms(agreement)},
+        about=about.items(), splits=[_split(split) for split in splits],
         comparisons=[_comparison(name, part) for name, part in (comparisons or {}).items()],
         ablation={'columns': list(ablation[0]),
                   'rows': [list(row.values()) for row in ablation]} if ablation else None)

@@ -57,13 +57,22 @@ def reliability_diagram(labels: np.ndarray, probabilities: np.ndarray) -> str:
 
 def coverage(labels: np.ndarray, probabilities: np.ndarray) -> str:
     """Exact match of the answered tasks against their share, for growing review bands."""
-    points = [point for point in coverage_curve(labels, probabilities) if point.coverage > 0]
+    return coverages({'': (labels, probabilities)})
+
+
+def coverages(splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """:func:`coverage` of several splits in one picture: labels and probabilities by name."""
     figure, axes = _figure(5.0, 4.2)
-    axes.plot([point.coverage for point in points], [point.exact_match for point in points], 'o-',
-              color=_COLOURS[0])
-    for point in points[::4]:
-        axes.annotate(f'0.5 ± {point.band:g}', (point.coverage, point.exact_match), fontsize=7,
-                      xytext=(4, 4), textcoords='offset points')
+    for index, (name, (labels, probabilities)) in enumerate(splits.items()):
+        points = [point for point in coverage_curve(labels, probabilities) if point.coverage > 0]
+        axes.plot([point.coverage for point in points], [point.exact_match for point in points],
+                  'o-', markersize=3, color=_COLOURS[index % len(_COLOURS)], label=name)
+        if index == 0:
+            for point in points[::4]:
+                axes.annotate(f'0.5 ± {point.band:g}', (point.coverage, point.exact_match),
+                              fontsize=7, xytext=(4, 4), textcoords='offset points')
+    if len(splits) > 1:
+        axes.legend(fontsize=8)
     axes.set(xlabel='share of tasks answered without review', ylabel='exact match of those')
     return _svg(figure)
 

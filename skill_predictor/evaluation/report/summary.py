@@ -10,17 +10,30 @@ from . import facts
 from .facts import JudgedSplit, Row
 
 
+FORMS = {'form': 'form', 'largest': 'largest difference of a probability', 'mean': 'mean',
+         'changed': 'tasks decided otherwise', 'exact_match': 'exact match'}
+
+
 def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
             comparisons: Mapping[str, Any] | None = None,
-            ablation: Sequence[Mapping[str, Any]] = ()) -> str:
-    """The report as Markdown, without plots and single errors.
+            ablation: Sequence[Mapping[str, Any]] = (),
+            agreement: Mapping[str, Any] | None = None, coverage: str = '') -> str:
+    """The report as Markdown, without single errors and with one picture.
 
     Parameters
     ----------
-    title, about, splits, comparisons, ablation
+    title, about, splits, comparisons, ablation, agreement
         See :func:`skill_predictor.evaluation.report.page.page`.
+    coverage
+        Name of a picture file beside it, see
+        :func:`skill_predictor.evaluation.report.plots.coverages`; empty: none.
     """
     parts = [f'# {title}', '\n'.join(f'- {name}: {value}' for name, value in about.items())]
+    if coverage:
+        parts += ['What a review band buys: tasks with a probability in the band go to a person.',
+                  f'![exact match by share of tasks answered without review]({coverage})']
+    if agreement:
+        parts += [f'## {facts.forms_title(agreement)}', _table(facts.forms(agreement), FORMS)]
     for split in splits:
         parts += _split(split)
     for name, part in (comparisons or {}).items():
@@ -48,7 +61,7 @@ def _split(split: JudgedSplit) -> list[str]:
     manners = facts.by_manner(split)
     if manners:
         parts += ['The same tasks, written otherwise:', _table(manners, {
-            'name': 'manner', 'value': 'exact match', 'change': 'change'})]
+            'name': 'manner', 'value': 'exact match', 'change': 'change (95 %)'})]
     return parts
 
 
