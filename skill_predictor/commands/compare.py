@@ -189,7 +189,9 @@ def _baselines(args: argparse.Namespace, train, validation) -> Systems:
             encoder=known.name, encoders=args.encoders, offline=args.offline))
         c, fitted = best(partial(baselines.frozen_logistic, texts, targets, embed),
                          baselines.REGULARISATIONS)
-        yield f'frozen {known.name}, logistic regression (C = {c:g})', fitted
+        # As scikit-learn takes it: by the number of features.
+        yield (f'frozen {known.name}, logistic regression (C = {c / known.architecture.hidden:.2g})',
+               fitted)
         count, fitted = best(partial(baselines.nearest_neighbours, texts, targets, embed),
                              baselines.NEIGHBOURS)
         yield f'frozen {known.name}, nearest neighbours (k = {count})', fitted

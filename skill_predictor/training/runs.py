@@ -245,7 +245,8 @@ def _unfrozen(recipe: Recipe) -> tuple[str, ...]:
     if not recipe.trained_layers:
         return ()
     how = f'by adapters of rank {recipe.adapter_rank}' if recipe.adapter_rank else 'whole'
-    return (f'top {recipe.trained_layers} layers, {how}',)
+    layers = known_encoders.known_encoder(recipe.encoder).architecture.layers
+    return (f'top {min(recipe.trained_layers, layers)} layers, {how}',)
 
 
 def _save(path: Path, trained) -> None:
