@@ -25,9 +25,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # The node tests' harness starts nodes and talks to them.
-sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'nodes')]
+sys.path[:0] = [str(ROOT), str(ROOT / 'test'), str(ROOT / 'test' / 'nodes')]
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+import domains  # noqa: E402
 from harness import Client, isolate, NodeProcess  # noqa: E402
 
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
@@ -54,7 +55,7 @@ def main() -> int:
     parser.add_argument('--json', type=Path, metavar='FILE')
     args = parser.parse_args()
     texts = [task.text for task in read_tasks(args.tasks)]
-    domain = random.randint(1, 99)
+    domain = domains.reserve()
     isolate(domain)
     client = Client(domain)
     with tempfile.TemporaryDirectory() as scratch:
@@ -111,12 +112,14 @@ def single_calls(client: Client, texts: list[str], calls: int) -> dict[str, obje
             request = PredictSkills.Request(tasks=[TaskDescription(text=texts[number % len(texts)])])
             trip, response = timed_call(client, 'predict_skills', request)
             without, _ = timed_call(client, 'empty_service', request)
+            if not response.success:
+                raise SystemExit(f'the node refused a task: {response.message}')
             if number >= 10:  # the first ones warm up all processes
                 trips.append(trip)
                 overheads.append(trip - response.vectors[0].inference_ms / 1e3)
                 empty.append(without)
     finally:
-        idle.terminate()
+        idle.kill()
         idle.wait()
     return {'round_trip': asdict(summary(trips)), 'overhead': asdict(summary(overheads)),
             'empty_service': asdict(summary(empty))}

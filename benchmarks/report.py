@@ -120,7 +120,8 @@ def of_node(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
     return ['## The node\n',
             f'A service call with one task takes {trip["p50"]:.1f} ms (p99 {trip["p99"]:.1f}) from '
             f'another process; {overhead["p50"]:.2f} ms of it (p99 {overhead["p99"]:.2f}) are not '
-            f'inference. A service that does nothing, called in turn with it, takes {empty["p50"]:.2f} '
+            f'inference. A service that does nothing, of a node with the same topics and services, called in '
+            f'turn with it, takes {empty["p50"]:.2f} '
             f'ms (p99 {empty["p99"]:.2f}): so much of it is rclpy, DDS and waking a process that '
             f'sleeps. From its start to active: {start["cold"]:.0f} s when the graphs have to be '
             f'built, {start["warm"]:.1f} s when they are there.\n',
