@@ -35,6 +35,14 @@ def test_who_knows_more_counts_more():
     assert fit_calibration([good, good], targets).weights == pytest.approx((0.5, 0.5), abs=0.01)
 
 
+def test_of_weights_that_are_equally_good_the_plain_mean_is_taken():
+    logits = RNG.normal(0, 3, (300, 6))
+    targets = RNG.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    one, other = ((1 / (1 + np.exp(-(logits + RNG.normal(0, 1, logits.shape))))).astype(np.float32)
+                  for _ in range(2))
+    assert fit_calibration([one, other], targets).weights == (0.5, 0.5)
+
+
 def test_the_mean_is_calibrated_and_not_its_parts():
     """Two encoders that err apart: the mean of calibrated ones would be too unsure."""
     logits = RNG.normal(0, 2, (20000, 6))
