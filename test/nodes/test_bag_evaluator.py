@@ -129,6 +129,7 @@ def test_listening_while_another_plays(start, client, predictor, tmp_path):
         node.wait_for_log('listening')
         for topic in (publisher, texts):
             assert client.spin_until(lambda: topic.get_subscription_count() == 2)
+        client.spin(2.0)  # whether the predictor has found the listener cannot be seen from here
         for record in tasks(5):
             publisher.publish(TaskDescription(task_id=record.id, text=record.text))
         texts.publish(String(data='sweep the hall'))
