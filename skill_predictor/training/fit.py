@@ -1,7 +1,7 @@
 """Training one encoder with its head: binary cross-entropy, AdamW, the best epoch by validation.
 
-The loop is transformers' Trainer: it resumes from checkpoints, uses bfloat16 where the GPU has it, and
-spreads over several GPUs under ``accelerate launch``.
+The loop is transformers' Trainer: it resumes from checkpoints, multiplies in bfloat16 where the processor or
+GPU is faster at it, and spreads over several GPUs under ``accelerate launch``.
 """
 
 from __future__ import annotations
@@ -260,12 +260,13 @@ def _arguments(recipe: Recipe, folder: str | os.PathLike | None, scratch: str, s
                validates: bool) -> TrainingArguments:
     keeps = folder is not None
     gpu = torch.cuda.is_available()
-    bfloat16 = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    bfloat16 = recipe.mixed_precision and multiplies_bfloat16()
     return TrainingArguments(
         output_dir=_checkpoints(folder) if keeps else scratch,
         num_train_epochs=recipe.epochs, per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=64, warmup_steps=recipe.warm_up, lr_scheduler_type='linear',
-        max_grad_norm=recipe.max_gradient, seed=seed, data_seed=seed, bf16=bfloat16,
+        max_grad_norm=recipe.max_gradient, seed=seed, data_seed=seed,
+        bf16=bfloat16, use_cpu=bfloat16 and not gpu,
         eval_strategy='epoch' if validates else 'no', save_strategy='epoch' if keeps else 'no',
         save_total_limit=1, load_best_model_at_end=keeps and validates,
         metric_for_best_model='exact_match' if validates else None, greater_is_better=True,
@@ -281,6 +282,17 @@ def possible(recipe: Recipe, distractors: Sequence[str]) -> Recipe:
     warnings.warn('the recipe adds distracting sentences, but the dataset has no '
                   f'{DISTRACTORS}; training goes on without', stacklevel=3)
     return replace(recipe, distractor=0.0)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the GPU, or without one the processor, has instructions for products of bfloat16."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8', errors='replace').splitlines()
+    except OSError:
+        return False
+    return any(line.startswith('flags') and ' avx512_bf16' in line for line in lines)
 
 
 def processes() -> int:

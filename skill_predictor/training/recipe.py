@@ -74,6 +74,9 @@ class Recipe:
     typos, no_punctuation, distractor, joined : float
         Probability that a text is changed so in training, see
         :mod:`skill_predictor.dataset.variants`.
+    mixed_precision : bool
+        Whether the network's matrix products are made in bfloat16, with float32 weights (Micikevicius
+        et al. 2018), where the processor or GPU has instructions for it; nearly twice as fast.
     calibrate : bool
         Whether validation chooses a temperature for the logits, and the encoder's weight in the mean
         (only where all encoders of a model do so).
@@ -104,6 +107,7 @@ class Recipe:
     no_punctuation: float = 0.0
     distractor: float = 0.0
     joined: float = 0.0
+    mixed_precision: bool = True
     calibrate: bool = True
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,6 +55,29 @@ def test_it_learns_and_repeats_itself(tiny_encoder, vocabulary, examples, change
     np.testing.assert_array_equal(found[0], found[1])
     other = train(tiny_encoder, vocabulary, examples, recipe, seed=4).predict(examples.texts)
     assert np.abs(other - found[0]).max() > 1e-4
+
+
+def test_bfloat16_trains_float32_weights(tiny_encoder, vocabulary, examples, monkeypatch):
+    recipe = Recipe(**FAST, epochs=15)
+    monkeypatch.setattr(fitting, 'multiplies_bfloat16', lambda: True)
+    mixed = train(tiny_encoder, vocabulary, examples, recipe)
+    plain = train(tiny_encoder, vocabulary, examples, replace(recipe, mixed_precision=False))
+    monkeypatch.setattr(fitting, 'multiplies_bfloat16', lambda: False)
+    without = train(tiny_encoder, vocabulary, examples, recipe)
+    assert {parameter.dtype for parameter in mixed.network.parameters()} == {torch.float32}
+    found, exact = mixed.predict(examples.texts), plain.predict(examples.texts)
+    assert ((found >= 0.5) == examples.targets).mean() > 0.98
+    assert 0 < np.abs(found - exact).max() < 0.5
+    np.testing.assert_array_equal(exact, without.predict(examples.texts))
+
+
+@pytest.mark.parametrize('text, found', [
+    ('processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 amx_bf16\n', True),
+    ('processor\t: 0\nflags\t\t: fpu avx512f avx512_vbmi\n', False), ('', False)])
+def test_bfloat16_is_for_processors_that_have_it(monkeypatch, text, found):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(fitting.Path, 'read_text', lambda *_, **__: text)
+    assert fitting.multiplies_bfloat16() is found
 
 
 def test_prediction_does_not_depend_on_the_batch(tiny_encoder, vocabulary, examples):
