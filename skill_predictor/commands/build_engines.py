@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_model_option, add_weights_options, progress_lines
@@ -14,14 +17,16 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 Engines are for one GPU and one version of TensorRT, and lie in the cache under a key of both. A node
-builds them by itself when they are missing; that takes minutes on a Jetson. TensorRT for RTX builds
-engines without a GPU.
+builds them by itself when they are missing; that takes minutes on a Jetson. Where there is a GPU the
+engines are then loaded, and asked in which precision each layer computes: half precision that got lost
+is an error. TensorRT for RTX builds engines without a GPU.
 
 examples:
   skill-predictor build-engines
   skill-predictor build-engines --dry-run
   skill-predictor build-engines --precision fp32 --workspace 2048
   skill-predictor build-engines --library tensorrt_rtx --rebuild
+  skill-predictor build-engines --layers layers
 """
 
 
@@ -37,9 +42,12 @@ def add_parser(subparsers) -> None:
                         help='of the matrix products; layer norms, softmax and the head are in '
                              'fp32 always (default: fp16)')
     parser.add_argument('--workspace', type=_megabytes, metavar='MB',
-                        help='most scratch memory of the builder (default: as it sees fit)')
+                        help='most scratch memory of the builder; an engine that is there is built '
+                        'anew only with --rebuild (default: as it sees fit)')
     add_weights_options(parser)
     parser.add_argument('--rebuild', action='store_true', help='build even what is there')
+    parser.add_argument('--layers', type=Path, metavar='FOLDER', help='write what each engine tells '
+                        'of its layers (names, types, kernels) into FOLDER, as JSON; needs the GPU')
     parser.add_argument('--dry-run', action='store_true', help='only say what would be built')
 
 
@@ -62,10 +70,34 @@ def run(args: argparse.Namespace) -> int:
         paths = [engine_file(request, encoders_folder=args.encoders, rebuild=args.rebuild,
                              workspace_bytes=args.workspace, offline=args.offline, progress=say)
                  for request in requests]
+        _inspect(requests, args, say)
     print(f'{requests[0].model.version}: {args.precision} engines for {requests[0].device} are '
           f'ready after {time.monotonic() - started:.1f} s', *(f'  {path}' for path in paths),
           sep='\n')
     return 0
+
+
+def _inspect(requests: list[EngineRequest], args: argparse.Namespace,
+             say: Callable[[str], None]) -> None:
+    """Say what the engines compute in; refuse those that lost the precision they were built for."""
+    from ..inference.backends import BackendOptions
+    from ..inference.backends.tensorrt import TensorRtBackend
+    from ..inference.errors import BackendError
+    from ..inference.tensorrt import cuda
+    reason = cuda.missing()
+    if reason is not None:
+        if args.layers is not None:
+            raise BackendError(f'--layers asks the engines on a GPU, but {reason}')
+        say(f'the engines were not loaded to be inspected: {reason}')
+        return
+    options = BackendOptions(encoders_folder=args.encoders, offline=args.offline)
+    with closing(TensorRtBackend.of_requests(requests, options, say)) as backend:
+        if args.layers is not None:
+            args.layers.mkdir(parents=True, exist_ok=True)
+            for request, told in zip(requests, backend.layers()):
+                path = args.layers / f'{request.encoder.name}.{request.precision}.layers.json'
+                path.write_text(told, encoding='utf-8')
+                say(f'wrote {path}')
 
 
 def _requests(args: argparse.Namespace) -> list[EngineRequest]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from skill_predictor.inference.tensorrt import cuda
+from fake_gpu import FakeGpu
+from skill_predictor.inference.tensorrt import cuda, engines
 
 
 @pytest.fixture
@@ -31,8 +34,11 @@ def test_built_once(build):
     assert first.code == second.code == 0
     assert 'built the fp16 engine of mpnet' in first.err and 'built' not in second.err
     assert 'fp16 engines for any GPU are ready' in first.out
+    assert 'not loaded to be inspected: there is no GPU' in first.err
     assert 'mpnet      there:' in build('--dry-run', '--library', 'tensorrt_rtx').out
     assert 'built the fp16 engine of mpnet' in build(*options, '--rebuild').err
+    without = build(*options, '--layers', 'layers')
+    assert without.code == 1 and '--layers asks the engines on a GPU' in without.err
 
 
 @pytest.mark.parametrize('options, code, said', [
@@ -43,3 +49,40 @@ def test_what_cannot_be_built(build, monkeypatch, options, code, said):
     monkeypatch.setitem(sys.modules, 'tensorrt', None)
     done = build(*options)
     assert done.code == code and said in done.err
+
+
+@pytest.fixture
+def on_gpu(cli, tiny, monkeypatch):
+    """``build-engines`` on a machine with a GPU in numpy, and a builder that is none."""
+    from skill_predictor.inference.tensorrt.build import Plan
+    fake = FakeGpu()
+    fake.install(monkeypatch)
+    monkeypatch.setattr(engines, 'build_plan', lambda library, graph, *_, **__: Plan(
+        graph.stem.encode(), '1 MATRIX_MULTIPLY HALF', 0.0))
+    return fake, lambda *argv: cli('build-engines', '--model', tiny.folder, '--encoders',
+                                   tiny.encoders, '--library', 'tensorrt', *argv)
+
+
+def test_engines_are_inspected_where_there_is_a_gpu(on_gpu):
+    fake, build = on_gpu
+    done = build()
+    assert done.code == 0 and 'fp16 engines for Orin (fake)' in done.out
+    assert 'mpnet on the GPU: 1 Half' in done.err and 'minilm on the GPU: 1 Half' in done.err
+    assert fake.living == 0 and fake.pushed == 0
+
+
+def test_layers_are_written_for_each_engine(on_gpu, tmp_path):
+    _, build = on_gpu
+    assert build('--layers', tmp_path / 'new' / 'layers').code == 0
+    told = {path.name: json.loads(path.read_text()) for path in (tmp_path / 'new/layers').iterdir()}
+    assert sorted(told) == ['minilm.fp16.layers.json', 'mpnet.fp16.layers.json']
+    assert all(layers['Layers'][0]['Outputs'][0]['Format/Datatype'] == 'Half'
+               for layers in told.values())
+
+
+def test_lost_half_precision_is_an_error_of_the_builder(on_gpu):
+    fake, build = on_gpu
+    fake.layer_format = 'Row major linear FP32'
+    done = build()
+    assert done.code == 1 and 'half precision was lost' in done.err and 'are ready' not in done.out
+    assert fake.living == 0

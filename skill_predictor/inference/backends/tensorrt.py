@@ -48,17 +48,36 @@ class TensorRtBackend(Backend):
     @classmethod
     def prepare(cls, model: ReleasedModel, options: BackendOptions,
                 progress: Callable[[str], None], *, rebuild: bool = False) -> list[Path]:
-        from ..tensorrt.engines import engine_file
-        return [engine_file(request, encoders_folder=options.encoders_folder, rebuild=rebuild,
-                            offline=options.offline, progress=progress)
-                for request in _requests(model, options)]
+        return _files(_requests(model, options), options, progress, rebuild)
 
     @classmethod
     def load(cls, model: ReleasedModel, options: BackendOptions,
              progress: Callable[[str], None]) -> TensorRtBackend:
-        requests = _requests(model, options)
-        library, device = requests[0].library, requests[0].device
-        paths = cls.prepare(model, options, progress)
+        return cls.of_requests(_requests(model, options), options, progress)
+
+    @classmethod
+    def of_requests(cls, requests: Sequence[EngineRequest], options: BackendOptions,
+                    progress: Callable[[str], None]) -> TensorRtBackend:
+        """Load the engines of one model, which are built first where they are missing.
+
+        Parameters
+        ----------
+        requests
+            One per encoder, all for the same model, library, GPU and precision.
+        options
+            Where weights come from.
+        progress
+            Called with lines of text, among them what each engine really computes in.
+
+        Raises
+        ------
+        BackendError
+            When there is no GPU, an engine cannot be built or loaded, or has lost its precision.
+        ModelError
+            When the base weights cannot be had.
+        """
+        model, library, device = requests[0].model, requests[0].library, requests[0].device
+        paths = _files(requests, options, progress)
         gpu = cuda.Gpu()
         runners: list[EngineRunner] = []
         messages = library.messages()
@@ -80,6 +99,19 @@ class TensorRtBackend(Backend):
     @property
     def device(self) -> str:
         return self._device
+
+    def layers(self) -> list[str]:
+        """What each engine tells of its layers (names, types, kernels), as JSON.
+
+        Raises
+        ------
+        BackendError
+            When the backend is closed.
+        """
+        if not self._runners:
+            raise BackendError('the backend is closed')
+        with self._gpu.current():
+            return [runner.layers() for runner in self._runners]
 
     def run(self, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
         if not self._runners:
@@ -106,6 +138,13 @@ def _requests(model: ReleasedModel, options: BackendOptions) -> list[EngineReque
     device, precision = cuda.device_for(library), options.precision_for(TensorRtBackend)
     return [EngineRequest(model, encoder, library, device, precision)
             for encoder in model.encoders]
+
+
+def _files(requests: Sequence[EngineRequest], options: BackendOptions,
+           say: Callable[[str], None], rebuild: bool = False) -> list[Path]:
+    from ..tensorrt.engines import engine_file
+    return [engine_file(request, encoders_folder=options.encoders_folder, rebuild=rebuild,
+                        offline=options.offline, progress=say) for request in requests]
 
 
 def _engine(runtime, request: EngineRequest, path: Path, options: BackendOptions,
