@@ -97,10 +97,11 @@ def of_speed(found: Mapping[str, Any], pictures: Pictures) -> list[str]:
     for row in found['batches']:
         series.setdefault(f'{row["engine"]}, {row["tokens"]} tokens', []).append(
             (row['batch'], row['tasks_per_s']))
+    gpu = found['roofline'].get('gpu_bandwidth_gb_s')
     return ['## Engines\n',
-            'No engine on the CPU can answer one task faster than memory gives it the weights: '
-            f'they are read at {found["roofline"]["read_bandwidth_gb_s"]:.1f} GB/s here (unless a '
-            'cache holds them).\n',
+            'No engine can answer one task faster than memory gives it the weights: the CPU reads '
+            f'them at {found["roofline"]["read_bandwidth_gb_s"]:.1f} GB/s here (unless a cache '
+            f'holds them){"" if gpu is None else f", the GPU at {gpu:.0f} GB/s"}.\n',
             table(['engine', 'one task, p50 ms', 'floor by bandwidth, ms', 'times that',
                    'first answer after s', 'memory MB'], engines),
             '## Batches and lengths\n',

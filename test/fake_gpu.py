@@ -177,6 +177,10 @@ class FakeGpu:
             raw = target.view(np.uint8).ravel()
             stream.add(lambda: raw.__setitem__(slice(None), source.content[:raw.size]))
 
+        def copy(target: Memory, source: Memory, size: int, stream: Stream) -> None:
+            gpu.check()
+            stream.add(lambda: target.content.__setitem__(slice(size), source.content[:size]))
+
         def mem_get_info() -> tuple[int, int]:
             total = 1 << 34
             gpu.check()
@@ -194,6 +198,7 @@ class FakeGpu:
         driver.mem_alloc = lambda size: Memory(gpu, size)
         driver.pagelocked_empty = pagelocked_empty
         driver.memcpy_htod_async, driver.memcpy_dtoh_async = upload, download
+        driver.memcpy_dtod_async = copy
         package = types.ModuleType('pycuda')
         package.driver = driver
         monkeypatch.setitem(sys.modules, 'pycuda', package)

@@ -159,17 +159,23 @@ def _tasks(predictor: SkillPredictor, batch: int, tokens: int) -> list[list[int]
 
 
 def _roofline(loaded: dict[str, SkillPredictor], args: argparse.Namespace) -> dict[str, Any]:
-    """Bytes of weights over the bandwidth of memory: no CPU engine answers one task faster."""
-    from ..evaluation.speed.roofline import read_bandwidth, weight_bytes
+    """Bytes of weights over the bandwidth of memory: no engine answers one task faster."""
+    from ..evaluation.speed.roofline import gpu_bandwidth, read_bandwidth, weight_bytes
+    from ..inference.artefacts import onnx_file
     from ..inference.backends import BACKENDS, BackendOptions
-    bandwidth = read_bandwidth()
-    found: dict[str, Any] = {'read_bandwidth_gb_s': bandwidth / 1e9, 'floor_ms': {}}
+    rates = {'onnxruntime': read_bandwidth()}
+    found: dict[str, Any] = {'read_bandwidth_gb_s': rates['onnxruntime'] / 1e9, 'floor_ms': {}}
+    if any(label.startswith('tensorrt ') for label in loaded):
+        rates['tensorrt'] = gpu_bandwidth()
+        found['gpu_bandwidth_gb_s'] = rates['tensorrt'] / 1e9
     for label, predictor in loaded.items():
         name, _, precision = label.partition(' ')
-        if name == 'onnxruntime':
-            options = BackendOptions(precision, args.threads, args.encoders, args.offline)
-            paths = BACKENDS[name].prepare(predictor.model, options, lambda line: None)
-            found['floor_ms'][label] = 1e3 * sum(map(weight_bytes, paths)) / bandwidth
+        options = BackendOptions(precision, args.threads, args.encoders, args.offline)
+        precision = options.precision_for(BACKENDS[name])
+        graphs = [onnx_file(predictor.model, encoder, precision, encoders_folder=args.encoders,
+                            offline=args.offline, progress=lambda line: None)
+                  for encoder in predictor.model.encoders]
+        found['floor_ms'][label] = 1e3 * sum(map(weight_bytes, graphs)) / rates[name]
     return found
 
 

@@ -32,6 +32,7 @@ from .heads import fold_standardisation, Head, positive_weights
 from .network import SkillClassifier
 from .recipe import Recipe
 from .trainable import array_of, changes, layer_of, prepare
+from .weight_average import Average, WithAverage
 
 SAVE_EVERY_S = 600.0
 """Seconds between checkpoints within an epoch."""
@@ -166,9 +167,12 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
             callbacks.append(SaveOften(SAVE_EVERY_S))
     if validation is not None and recipe.patience:
         callbacks.append(StopWithoutGain(recipe.patience))
+    model = WithAverage(network, recipe.average_decay) if recipe.average_decay else network
+    if isinstance(model, WithAverage):
+        callbacks.append(Average(model))
     scratch = tempfile.TemporaryDirectory()  # the trainer wants a folder, whatever it is told
     trainer = _SkillTrainer(
-        model=network, args=_arguments(recipe, folder, scratch.name, seed, validation is not None),
+        model=model, args=_arguments(recipe, folder, scratch.name, seed, validation is not None),
         data_collator=Collate(known.token_ids), train_dataset=tasks,
         eval_dataset=None if validation is None else Tasks(
             validation.texts, validation.targets, tokenizer),
@@ -195,6 +199,8 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     history = [entry for entry in trainer.state.log_history if 'eval_exact_match' in entry]
     # What mixed precision and several GPUs put around the network serves training alone.
     network = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    if isinstance(network, WithAverage):
+        network = network.mean
     return TrainedClassifier(network.float(), known, recipe, tokenizer, published, history,
                              log.seconds if log is not None else time.monotonic() - started)
 
@@ -214,7 +220,7 @@ class _SkillTrainer(Trainer):
     def create_optimizer(self, model=None):
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
-                _rates(self.model, self.recipe), weight_decay=self.recipe.weight_decay)
+                _rates(getattr(self.model, 'network', self.model), self.recipe), weight_decay=self.recipe.weight_decay)
         return self.optimizer
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):

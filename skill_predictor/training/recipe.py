@@ -67,6 +67,9 @@ class Recipe:
     weight_decay : float
     max_gradient : float
         Gradients are clipped to this norm.
+    average_decay : float
+        What is judged and kept is a running mean of the weights, of which each step leaves this share
+        (Polyak and Juditsky 1992), 0 to below 1; 0: the weights themselves.
     patience : int
         Training ends after so many epochs without a better exact match on validation; 0: never.
     pairs_together : bool
@@ -101,6 +104,7 @@ class Recipe:
     warm_up: float = 0.06
     weight_decay: float = 1e-2
     max_gradient: float = 1.0
+    average_decay: float = 0.0
     patience: int = 0
     pairs_together: bool = False
     typos: float = 0.0
@@ -133,7 +137,7 @@ _RANGES = {
     'dropout': (0, 1), 'head_dropout': (0, 1), 'max_positive_weight': (1, _ANY),
     'label_smoothing': (0, 1), 'consistency': (0, _ANY), 'epochs': (1, _ANY),
     'batch_size': (1, _ANY), 'encoder_rate': (0, _ANY), 'head_rate': (0, _ANY),
-    'warm_up': (0, 1), 'weight_decay': (0, _ANY), 'max_gradient': (1e-9, _ANY),
+    'warm_up': (0, 1), 'average_decay': (0, 1), 'weight_decay': (0, _ANY), 'max_gradient': (1e-9, _ANY),
     'patience': (0, _ANY), 'typos': (0, 1.01), 'no_punctuation': (0, 1.01),
     'distractor': (0, 1.01), 'joined': (0, 1.01)}
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from fake_gpu import FakeGpu
+
 
 @pytest.fixture
 def benchmark(cli, shared_tiny):
@@ -48,3 +50,18 @@ def test_all_that_work_here_by_default(benchmark, monkeypatch):
 def test_wrong_options(benchmark, options, said):
     done = benchmark(*options)
     assert done.code == 2 and said in done.err
+
+
+def test_floor_of_a_gpu(benchmark, monkeypatch):
+    from skill_predictor.evaluation.speed import start_up
+    from skill_predictor.inference.tensorrt import engines
+    from skill_predictor.inference.tensorrt.build import Plan
+    FakeGpu().install(monkeypatch)
+    monkeypatch.setattr(engines, 'build_plan', lambda library, graph, *_, **__: Plan(
+        graph.stem.encode(), '', 0.0))
+    # The start-up is measured in a process of its own, where there is no GPU in numpy.
+    monkeypatch.setattr(start_up, 'measure', lambda *_: start_up.StartUp(1.0, 100.0, 200.0))
+    done = benchmark('--engines', 'tensorrt:fp16', '--batches', 1, '--tokens', 8, '--json', '-')
+    assert done.code == 0, done.err
+    found = json.loads(done.out)['roofline']
+    assert found['gpu_bandwidth_gb_s'] > 0 and found['floor_ms']['tensorrt fp16'] > 0

@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper, TensorProto
 
+from fake_gpu import FakeGpu
 from skill_predictor.evaluation.speed import machine
-from skill_predictor.evaluation.speed.roofline import read_bandwidth, weight_bytes
+from skill_predictor.evaluation.speed.roofline import gpu_bandwidth, read_bandwidth, weight_bytes
 from skill_predictor.evaluation.speed.timing import side_by_side, summary
 
 
@@ -78,3 +79,10 @@ def test_the_machine():
     assert 1e8 < read_bandwidth(16 << 20, 2) < 1e13
     assert machine.resident_bytes() > 1e6
     assert int(machine.describe()['cores']) >= 1 and machine.describe()['numpy'] == np.__version__
+
+
+def test_bandwidth_of_a_gpu_leaves_nothing_behind(monkeypatch):
+    fake = FakeGpu()
+    fake.install(monkeypatch)
+    assert 1e6 < gpu_bandwidth(1 << 22, rounds=2) < 1e13
+    assert fake.used == fake.living == fake.pushed == 0

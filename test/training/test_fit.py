@@ -152,9 +152,10 @@ class Stop(Exception):
     """Stands for a machine that is switched off."""
 
 
+@pytest.mark.parametrize('decay', [0.0, 0.9])
 def test_a_stopped_training_goes_on_and_ends_the_same(tiny_encoder, vocabulary, examples, tmp_path,
-                                                      monkeypatch):
-    recipe = Recipe(**{**FAST, 'dropout': 0.1}, epochs=6, typos=0.5)
+                                                      monkeypatch, decay):
+    recipe = Recipe(**{**FAST, 'dropout': 0.1}, epochs=6, typos=0.5, average_decay=decay)
     whole = train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'whole')
     calls = 0
 
@@ -247,6 +248,26 @@ def test_without_distractors_there_is_a_warning(tiny_encoder, vocabulary, exampl
         found = train(tiny_encoder, vocabulary, examples,
                       Recipe(**FAST, epochs=1, distractor=0.5))
     np.testing.assert_array_equal(found.predict(examples.texts), plain.predict(examples.texts))
+
+
+def test_the_mean_of_the_weights_is_what_is_kept(tiny_encoder, vocabulary, examples, monkeypatch):
+    """Beside a mean computed here, of the weights after every step."""
+    means = {}
+
+    class Counted(fitting.Average):
+        def on_step_end(self, args, state, control, **kwargs):
+            super().on_step_end(args, state, control, **kwargs)
+            for name, now in self._averaged.network.named_parameters():
+                now = now.detach().clone()
+                means[name] = 0.8 * means[name] + 0.2 * now if name in means else now
+    monkeypatch.setattr(fitting, 'Average', Counted)
+    model = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=3, average_decay=0.8))
+    found = dict(model.network.named_parameters())
+    assert found.keys() == means.keys()
+    for name, mean in means.items():
+        torch.testing.assert_close(found[name].detach(), mean, rtol=1e-4, atol=1e-6)
+    last = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=3))
+    assert np.abs(last.predict(examples.texts) - model.predict(examples.texts)).max() > 1e-3
 
 
 def test_layers_below_learn_more_slowly(tiny_encoder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,37 @@ def read_bandwidth(size_bytes: int = _ARRAY_BYTES, rounds: int = _ROUNDS) -> flo
             # numpy lets go of the interpreter's lock, and a maximum is pure reading.
             list(pool.map(np.max, parts))
             best = max(best, size_bytes / (time.perf_counter() - started))
+    return best
+
+
+def gpu_bandwidth(size_bytes: int = _ARRAY_BYTES, rounds: int = _ROUNDS) -> float:
+    """Bytes a second that the GPU reads and writes in its memory, the best of several copies.
+
+    Parameters
+    ----------
+    size_bytes
+        Of what is copied; more than the caches hold.
+    rounds
+        How often it is copied.
+
+    Raises
+    ------
+    BackendError
+        When there is no GPU, or it fails.
+    """
+    from ...inference.tensorrt.cuda import Gpu
+    best = 0.0
+    with closing(Gpu()) as gpu, gpu.current():
+        stream, source, target = gpu.stream(), gpu.memory(size_bytes), gpu.memory(size_bytes)
+        try:
+            for _ in range(rounds):
+                started = time.perf_counter()
+                gpu.copy(target, source, size_bytes, stream)
+                stream.synchronize()
+                best = max(best, 2 * size_bytes / (time.perf_counter() - started))
+        finally:
+            source.free()
+            target.free()
     return best
 
 

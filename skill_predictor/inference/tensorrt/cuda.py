@@ -116,6 +116,10 @@ class Gpu:
         """Start a copy from the GPU."""
         self._cuda.memcpy_dtoh_async(target, source, stream)
 
+    def copy(self, target, source, size_bytes: int, stream) -> None:
+        """Start a copy within the GPU's memory."""
+        self._cuda.memcpy_dtod_async(target, source, size_bytes, stream)
+
     def record(self, stream, work: Callable[[], None]) -> RecordedWork:
         """Record what ``work`` starts on a stream, without running it.
 
