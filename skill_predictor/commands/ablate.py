@@ -48,10 +48,11 @@ def run(args: argparse.Namespace) -> int:
     """Train and judge every variant, the unchanged recipe first."""
     require_packages()
     from ..dataset.manifest import read_splits, TRAIN, VALIDATION
+    from ..evaluation.ablation import against, BASE, packed
     from ..inference.known_encoders import find_vocabulary, known_encoder, MAX_TOKENS
     from ..inference.store import sha256_file
     from ..inference.tokenizer import TaskTokenizer
-    from ..training.ablation import against, BASE, divide, judge, packed, read_variants
+    from ..training.ablation import divide, judge, read_variants
     from ..training.encoders import load_encoder
     from ..training.examples import examples_of, read_distractors, texts_sha256
     from ..training.recipe import read_recipe, RecipeError

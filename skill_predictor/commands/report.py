@@ -97,14 +97,15 @@ def _judge(predictor, name: str, tasks, folder: Path):
     return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, right)
 
 
-def _ablation(path: str | None) -> list[dict[str, Any]]:
+def _ablation(path: str | None):
+    from ..evaluation.ablation import effects
     content = _read(path, dict)
     if content is None:
         return []
-    if 'rows' not in content:
-        raise UsageError(f'{path} is no ablation (ablate --output): it has no rows')
-    return [{key: value for key, value in row.items() if key != 'right'}
-            for row in content['rows']]
+    try:
+        return effects(content)
+    except ValueError as error:
+        raise UsageError(f'{path} is no ablation (ablate --output): {error}') from error
 
 
 def _agreement(path: str | None) -> dict[str, Any] | None:

@@ -1,8 +1,7 @@
 """One change of a recipe at a time, each judged on tasks of writers that it has not seen.
 
 Runs are short: a part of the training tasks is fitted, and others of the training tasks judge, beside
-validation. Every variant is tested against the unchanged recipe on the same tasks (McNemar); of many
-variants one in twenty has a p below 0.05 by chance. Neither test set is looked at.
+validation (:mod:`skill_predictor.evaluation.ablation`). Neither test set is looked at.
 """
 
 from __future__ import annotations
@@ -17,17 +16,13 @@ import numpy as np
 import yaml
 
 from ..dataset.records import TaskRecord
-from ..evaluation.significance import Comparison, mcnemar
+from ..evaluation.ablation import JUDGES
 from ..inference.known_encoders import KnownEncoder
 from ..inference.tokenizer import TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD
 from .examples import Examples, examples_of
 from .fit import fit
 from .recipe import Recipe, RecipeError
-
-BASE = 'as it is'
-"""Name of the recipe without a change."""
-
 
 @dataclass(frozen=True)
 class Division:
@@ -126,30 +121,10 @@ def judge(recipe: Recipe, division: Division, validation: Examples, encoder: Any
                   distractors=distractors, say=say)
     found: dict[str, float] = {}
     right: dict[str, np.ndarray] = {}
-    for name, part in (('other writers', division.judging), ('validation', validation)):
+    for name, part in ((JUDGES, division.judging), ('validation', validation)):
         said = trained.predict(part.texts).astype(np.float64).clip(1e-6, 1 - 1e-6)
         truth = part.targets > 0.5
         right[name] = ((said >= DEFAULT_THRESHOLD) == truth).all(axis=1)
         found[f'exact match, {name}'] = round(float(right[name].mean()), 4)
         found[f'loss, {name}'] = round(float(-np.log(np.where(truth, said, 1 - said)).mean()), 4)
-    return {**found, 'seconds': round(trained.seconds)}, right['other writers']
-
-
-def packed(right: np.ndarray) -> str:
-    """Bits as hexadecimal digits, for a file."""
-    return np.packbits(right).tobytes().hex()
-
-
-def against(base: str, variant: str, tasks: int) -> Comparison:
-    """McNemar's test of a variant against the unchanged recipe.
-
-    Parameters
-    ----------
-    base, variant
-        From :func:`packed`.
-    tasks
-        How many judged.
-    """
-    first, second = (np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:tasks].astype(bool)
-                     for text in (base, variant))
-    return mcnemar(first, second)
+    return {**found, 'seconds': round(trained.seconds)}, right[JUDGES]

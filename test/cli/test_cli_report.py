@@ -28,13 +28,17 @@ def report(cli, shared_tiny, tmp_path):
 
 def test_the_page(report, tmp_path):
     (tmp_path / 'ablation.json').write_text(json.dumps(
-        {'rows': [{'change': 'none', 'right': 'ff00'}]}))
+        {'judging': 12, 'rows': [
+            {'variant': name, 'changes': changes, 'seed': 0, 'exact match, other writers': 0.5,
+             'exact match, validation': 0.25, 'seconds': 60, 'right': right}
+            for name, changes, right in (('as it is', '', 'ff00'), ('wide', 'x=2', 'fff0'))]}))
     done = report('--ablation', tmp_path / 'ablation.json')
     assert done.code == 0, done.err
     html = (tmp_path / 'page.html').read_text()
     for said in ('test, 2 tasks', 'test_domains, 2 tasks', 'distractor in front', 'upper case',
                  'tiny+', 'Ablation'):
         assert said in html
+    assert '<td>wide</td><td>x=2</td>' in html and '+0.333' in html and 'p (McNemar)' in html
     assert 'ff00' not in html
     assert str(tmp_path) not in html
 

@@ -13,7 +13,7 @@ pytest.importorskip('peft')
 
 from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
-from skill_predictor.training.ablation import against, divide, packed, read_variants  # noqa: E402
+from skill_predictor.training.ablation import divide, read_variants  # noqa: E402
 from skill_predictor.training.recipe import read_recipe, RecipeError  # noqa: E402
 
 ABLATION = Path(__file__).resolve().parents[2] / 'models' / 'ablation'
@@ -74,13 +74,6 @@ def test_the_table_grows_and_goes_on(tiny_ensemble, tmp_path, capsys):
     (tmp_path / 'variants.yaml').write_text('wrong: [adapter_rang=2]\n')
     assert main(command) == 2
     assert 'did you mean adapter_rank' in capsys.readouterr().err
-
-
-def test_a_variant_is_tested_against_the_recipe_on_the_same_tasks():
-    first = np.array([True] * 10 + [False] * 3)
-    second = np.array([False] * 4 + [True] * 9)
-    found = against(packed(first), packed(second), 13)
-    assert (found.only_first, found.only_second) == (4, 3) and found.p_value == 1.0
 
 
 @pytest.mark.parametrize('text', ['- a', 'a: b', 'a: ['])

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...taxonomy import SKILLS
 from .. import breakdown
+from ..ablation import BASE, Effect, readable
 from ..pages import render
 from . import facts, plots
 from .facts import JudgedSplit
@@ -14,7 +15,7 @@ from .facts import JudgedSplit
 
 def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
          comparisons: Mapping[str, Any] | None = None,
-         ablation: Sequence[Mapping[str, Any]] = (),
+         ablation: Sequence[Effect] = (),
          agreement: Mapping[str, Any] | None = None) -> str:
     """The report as HTML.
 
@@ -29,7 +30,7 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
     comparisons
         As ``skill-predictor compare --json`` writes them.
     ablation
-        Rows with the same keys.
+        From :func:`skill_predictor.evaluation.ablation.effects`.
     agreement
         As ``skill-predictor verify --json`` writes it.
 
@@ -43,8 +44,7 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
             'title': facts.forms_title(agreement), 'rows': facts.forms(agreement)},
         about=about.items(), splits=[_split(split) for split in splits],
         comparisons=[_comparison(name, part) for name, part in (comparisons or {}).items()],
-        ablation={'columns': list(ablation[0]),
-                  'rows': [list(row.values()) for row in ablation]} if ablation else None)
+        ablation=_ablation(ablation) if ablation else None)
 
 
 def _split(split: JudgedSplit) -> dict[str, Any]:
@@ -90,3 +90,12 @@ def _comparison(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
         {system['name']: tuple(system['exact_match'][key] for key in ('value', 'low', 'high'))
          for system in part['systems']}, 'exact match')
     return {'name': f'{name}, {len(part["tasks"]):,} tasks', 'rows': facts.systems(part), 'svg': svg}
+
+
+def _ablation(found: Sequence[Effect]) -> dict[str, Any]:
+    rows = readable(found)
+    gains = {row['variant']: (effect.gain.value, effect.gain.low, effect.gain.high)
+             for row, effect in zip(rows, found) if effect.variant != BASE}
+    return {'columns': list(rows[0]), 'rows': [list(row.values()) for row in rows],
+            'svg': plots.intervals(gains, 'gain of exact match over the recipe', 0.0)
+            if gains else ''}

@@ -118,7 +118,8 @@ def parts(found: Sequence[Part], overall: float) -> str:
     return _svg(figure)
 
 
-def intervals(found: Mapping[str, tuple[float, float, float]], label: str) -> str:
+def intervals(found: Mapping[str, tuple[float, float, float]], label: str,
+              mark: float | None = None) -> str:
     """Values with intervals, a line each, the best first.
 
     Parameters
@@ -127,6 +128,8 @@ def intervals(found: Mapping[str, tuple[float, float, float]], label: str) -> st
         Value, low and high by name.
     label
         Of the axis.
+    mark
+        Where a line is drawn across; ``None``: nowhere.
     """
     rows = sorted(found.items(), key=lambda item: item[1][0])
     figure, axes = _figure(7.0, 0.9 + 0.28 * len(rows))
@@ -134,6 +137,8 @@ def intervals(found: Mapping[str, tuple[float, float, float]], label: str) -> st
     spread = np.array([[value - low, high - value] for _, (value, low, high) in rows]).T
     axes.errorbar(values, range(len(rows)), xerr=np.maximum(spread, 0), fmt='o',
                   color=_COLOURS[0], ecolor=_COLOURS[2], capsize=3)
+    if mark is not None:
+        axes.axvline(mark, color=_COLOURS[4], linewidth=1)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
     axes.set(xlabel=label)
     axes.grid(axis='x', alpha=0.3)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...markdown import table
+from ..ablation import Effect, readable
 from . import facts
 from .facts import JudgedSplit, Row
 
@@ -16,7 +17,7 @@ FORMS = {'form': 'form', 'largest': 'largest difference of a probability', 'mean
 
 def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
             comparisons: Mapping[str, Any] | None = None,
-            ablation: Sequence[Mapping[str, Any]] = (),
+            ablation: Sequence[Effect] = (),
             agreement: Mapping[str, Any] | None = None, coverage: str = '') -> str:
     """The report as Markdown, without single errors and with one picture.
 
@@ -44,7 +45,8 @@ def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
                 'difference': 'minus the first (95 %)', 'only_first': 'only the first right', 'only_second': 'only this right',
                 'p': 'p (McNemar)'})]
     if ablation:
-        parts += ['## Ablation', _table(ablation, {name: name for name in ablation[0]})]
+        rows = readable(ablation)
+        parts += ['## Ablation', _table(rows, {name: name for name in rows[0]})]
     return '\n\n'.join(parts) + '\n'
 
 
