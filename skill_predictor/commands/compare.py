@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import hashlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from . import add_model_options, add_prediction_options, load_predictor, output, UsageError
-from ..dataset.manifest import read_chosen, read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
+from . import add_model_options, add_prediction_options, output, UsageError
+from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
 from ..dataset.records import label_flags
 from ..extras import install
-from ..inference.errors import TextError
-from .data.options import chat_model
+from .compared_systems import systems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +27,11 @@ OpenAI-compatible API, all with the same prompt and without examples.
 examples:
   skill-predictor compare data
   skill-predictor compare data --against models/paper --json comparison.json
-  skill-predictor compare data --setfit 10000
+  skill-predictor compare data --setfit 10000 --no-baselines --earlier comparison.json \\
+      --json comparison.json
   skill-predictor compare data --language-models gpt-oss:120b llama4:scout \\
       --base-url http://localhost:11434/v1
 """
-
-Systems = Iterator[tuple[str, Callable[[Sequence[str]], 'np.ndarray']]]
 
 
 def add_parser(subparsers) -> None:
@@ -62,6 +58,8 @@ def add_parser(subparsers) -> None:
                         default='json_schema', help='how the server is held to JSON '
                         '(default: json_schema)')
     parser.add_argument('--json', metavar='FILE', help='write figures and every decision to FILE')
+    parser.add_argument('--earlier', metavar='FILE', help='put the systems of an earlier comparison '
+                        'on the same tasks, its --json file, beside those of this one')
     add_model_options(parser)
     add_prediction_options(parser)
 
@@ -85,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
     answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
     unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
-    for name, predict in _systems(args, judged):
+    earlier = _earlier(args.earlier, judged)
+    for name, predict in systems(args, judged):
         print(f'predicting: {name}', file=sys.stderr, flush=True)
         for split, tasks in judged.items():
             flags = predict(texts[split])
@@ -94,7 +93,9 @@ def run(args: argparse.Namespace) -> int:
             flags = np.where(missing[:, None], ~label_flags(tasks), np.asarray(flags))
             answers[split][name], unanswered[split][name] = flags, int(missing.sum())
         if args.json and args.json != '-':
-            _write(args.json, judged, answers, unanswered)  # what is there, should another fail
+            # What is there, should another fail.
+            _write(args.json, judged, *_beside(answers, unanswered, earlier))
+    answers, unanswered = _beside(answers, unanswered, earlier)
     if not args.language_models:
         print('no language model was named (--language-models), so none is compared',
               file=sys.stderr)
@@ -114,7 +115,7 @@ def _compare(tasks, answers: dict[str, np.ndarray]):
 
 def _write(path: str, judged, answers, unanswered) -> None:
     found = {split: {
-        'tasks': [task.id for task in tasks],
+        'tasks': [task.id for task in tasks], 'texts_sha256': _sha256(tasks),
         'systems': [row.to_dict() for row in _compare(tasks, answers[split])],
         'unanswered': unanswered[split],
         'decisions': {name: flags.astype(int).tolist() for name, flags in answers[split].items()}}
@@ -123,107 +124,39 @@ def _write(path: str, judged, answers, unanswered) -> None:
         stream.write(json.dumps(found) + '\n')
 
 
-def _systems(args: argparse.Namespace, judged) -> Systems:
-    yield from _models(args, judged)
-    splits = read_splits(args.data)
-    if not args.no_baselines:
-        yield from _baselines(args, splits[TRAIN], splits[VALIDATION])
-    if args.setfit:
-        yield from _setfit(args, splits[TRAIN])
-    for name in args.language_models:
-        yield f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts)
+def _sha256(tasks) -> str:
+    return hashlib.sha256('\0'.join(task.text for task in tasks).encode()).hexdigest()
 
 
-def _models(args: argparse.Namespace, judged) -> Systems:
-    """The model, its single encoders, and other models."""
-    seen = set()
-    for model in [args.model, *args.against]:
-        args.model = model
-        with closing(load_predictor(args)) as predictor:
-            # Two models may have one name; their versions differ.
-            name = predictor.model.name
-            name = predictor.model.version if name in seen else name
-            seen.add(name)
-            _check_texts(predictor, judged)
-            yield name, lambda texts: _decide(predictor, texts)
-            for index, encoder in enumerate(predictor.model.encoders):
-                if len(predictor.model.encoders) > 1:
-                    yield f'{name}, {encoder.name} alone', (
-                        lambda texts, index=index: _decide(predictor, texts, index))
-
-
-def _check_texts(predictor, judged) -> None:
-    """All systems are compared on the same texts, so each must be one that the model reads."""
-    for split, tasks in judged.items():
-        for task in tasks:
-            try:
-                predictor.tokenize(task.text)
-            except TextError as error:
-                raise UsageError(f'{split}, task {task.id}: {error}') from error
-
-
-def _decide(predictor, texts: Sequence[str], encoder: int | None = None) -> np.ndarray:
-    """Decisions, one task at a time, as a robot would ask."""
+def _earlier(path: str | None, judged) -> dict[str, Any]:
+    """Splits of an earlier comparison, which must be on the same tasks."""
     import numpy as np
-    found = []
-    for text in texts:
-        each = predictor.probabilities_by_encoder([predictor.tokenize(text)])[:, 0]
-        found.append(predictor.averaged(each) if encoder is None else each[encoder])
-    return np.array(found) >= np.asarray(predictor.thresholds, dtype=np.float32)
+    if path is None:
+        return {}
+    try:
+        before = json.loads(Path(path).read_text(encoding='utf-8'))
+        for split, tasks in judged.items():
+            part = before[split]
+            if (part['tasks'], part['texts_sha256']) != ([task.id for task in tasks], _sha256(tasks)):
+                raise UsageError(f'{path} compares on other tasks in {split}')
+            flags = label_flags(tasks)
+            if any(np.shape(found) != flags.shape for found in part['decisions'].values()):
+                raise UsageError(f'{path} lacks decisions in {split}')
+            part['unanswered'].keys()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f'{path} is no comparison (compare --json) of {", ".join(judged)}: '
+                         f'{type(error).__name__} {error}') from error
+    return before
 
 
-def _baselines(args: argparse.Namespace, train, validation) -> Systems:
-    """Simple systems; what can be set of them is chosen by validation, as it is for the model."""
-    from functools import partial
-    from ..evaluation import baselines
-    from ..inference.known_encoders import KNOWN_ENCODERS
-    from .data.options import embedder
-    texts = [task.text for task in train]
-    targets = label_flags(train)
-    yield 'most frequent skill set', baselines.majority(texts, targets)
-    best = partial(baselines.best_on, [task.text for task in validation], label_flags(validation))
-    c, fitted = best(partial(baselines.tfidf_logistic, texts, targets), baselines.REGULARISATIONS)
-    yield f'TF-IDF, logistic regression (C = {c:g})', fitted
-    for known in KNOWN_ENCODERS:
-        embed = embedder(argparse.Namespace(
-            encoder=known.name, encoders=args.encoders, offline=args.offline))
-        c, fitted = best(partial(baselines.frozen_logistic, texts, targets, embed),
-                         baselines.REGULARISATIONS)
-        # As scikit-learn takes it: by the number of features.
-        yield (f'frozen {known.name}, logistic regression (C = {c / known.architecture.hidden:.2g})',
-               fitted)
-        count, fitted = best(partial(baselines.nearest_neighbours, texts, targets, embed),
-                             baselines.NEIGHBOURS)
-        yield f'frozen {known.name}, nearest neighbours (k = {count})', fitted
-
-
-def _setfit(args: argparse.Namespace, train) -> Systems:
-    from ..inference.known_encoders import KNOWN_ENCODERS
-    from ..training.few_shot import setfit, TASKS
-    texts = [task.text for task in train]
-    for known in KNOWN_ENCODERS:
-        print(f'fitting SetFit on {known.name}', file=sys.stderr, flush=True)
-        used = min(TASKS, len(texts))
-        yield (f'SetFit on {known.name}, {args.setfit:,} pairs of {used:,} tasks', setfit(
-            texts, label_flags(train), known.name, args.setfit, folder=args.encoders,
-            offline=args.offline))
-
-
-def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarray:
+def _beside(answers, unanswered, earlier: dict[str, Any]):
+    """Systems of now, and those of before that are not among them."""
     import numpy as np
-    from ..evaluation.language_model import predict
-    options = argparse.Namespace(
-        model=name, base_url=args.base_url, temperature=0.0, max_tokens=None,
-        answer_format=args.answer_format, timeout=180.0, per_minute=0, price=(0.0, 0.0),
-        max_cost=0.0)
-
-    async def work() -> tuple[np.ndarray, list[int]]:
-        async with chat_model(options) as model:
-            return await predict(model, texts)
-    flags, unanswered = asyncio.run(work())
-    if unanswered:
-        print(f'{name}: no usable answer for {len(unanswered)} of {len(texts)} tasks, which count '
-              'as wrong', file=sys.stderr)
-    missing = np.zeros(flags.shape, dtype=bool)
-    missing[unanswered] = True
-    return np.ma.array(flags, mask=missing)
+    all_answers = {split: dict(found) for split, found in answers.items()}
+    all_unanswered = {split: dict(found) for split, found in unanswered.items()}
+    for split, found in all_answers.items() if earlier else ():
+        for name, flags in earlier[split]['decisions'].items():
+            if name not in found:
+                found[name] = np.array(flags, dtype=bool)
+                all_unanswered[split][name] = earlier[split]['unanswered'].get(name, 0)
+    return all_answers, all_unanswered

@@ -99,3 +99,29 @@ def test_setfit_that_is_missing_is_said_at_once(compare, monkeypatch):
     done = compare('--setfit', 100)
     assert done.code != 0 and 'pip install -r requirements/train.txt -r requirements/setfit.txt' in done.err
     assert 'predicting' not in done.err
+
+
+def test_systems_of_an_earlier_comparison(compare, data, shared_tiny):
+    pytest.importorskip('sklearn')
+    first, both = data / 'first.json', data / 'both.json'
+    assert compare('--no-baselines', '--against', shared_tiny.folder, '--json', first).code == 0
+    done = compare('--no-baselines', '--earlier', first, '--json', both)
+    assert done.code == 0, done.err
+    before, after = (json.loads(path.read_text()) for path in (first, both))
+    assert after == before and 'tiny, minilm alone' in done.out
+
+
+@pytest.mark.parametrize('change, said', [
+    (lambda found: found['test']['tasks'].pop(), 'compares on other tasks in test'),
+    (lambda found: found['test'].update(texts_sha256='0'), 'compares on other tasks in test'),
+    (lambda found: found['test']['decisions'].update(x=[[1, 0]]), 'lacks decisions in test'),
+    (lambda found: found.pop('test_domains'), 'is no comparison')])
+def test_an_earlier_comparison_of_something_else(compare, data, change, said):
+    pytest.importorskip('sklearn')
+    path = data / 'first.json'
+    assert compare('--no-baselines', '--json', path).code == 0
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+    done = compare('--no-baselines', '--earlier', path)
+    assert done.code == 2 and said in done.err

@@ -71,7 +71,7 @@ def _add_repeats(step: argparse.ArgumentParser) -> None:
 def _repeats(args: argparse.Namespace) -> int:
     from ...dataset.duplicates import drop_repeats
     tasks = read_all(args.tasks)
-    embeddings = embedder(args)([task.text for task in tasks])
+    embeddings = embedder(args.encoder, args.encoders, args.offline)([task.text for task in tasks])
     kept, repeats = drop_repeats(tasks, embeddings, args.max_cosine)
     write_tasks(kept, args.output)
     for task in repeats:
@@ -96,7 +96,7 @@ def _doubts(args: argparse.Namespace) -> int:
     groups = [task.group or task.id for task in tasks]
     if len(set(groups)) < args.folds or args.folds < 2:
         raise UsageError(f'{len(set(groups))} groups cannot make {args.folds} folds')
-    embeddings = embedder(args)([task.text for task in tasks])
+    embeddings = embedder(args.encoder, args.encoders, args.offline)([task.text for task in tasks])
     found = doubts(targets, cross_validated(embeddings, targets, groups, args.folds))
     with output(args.output) as stream:
         for doubt in found:

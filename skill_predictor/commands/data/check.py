@@ -70,4 +70,4 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
     yield check.check_leakage(splits, manifest)
     yield check.check_audit(splits, entries, manifest)
     if not args.fast:
-        yield check.check_similarity(splits, manifest, embedder(args))
+        yield check.check_similarity(splits, manifest, embedder(args.encoder, args.encoders, args.offline))

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _probe(args: argparse.Namespace, texts: dict, targets: dict) -> Callable:
     from ...dataset import probe
-    embed = embedder(args)
+    embed = embedder(args.encoder, args.encoders, args.offline)
     embeddings = {name: embed(part) for name, part in texts.items()}
 
     def fit(chosen: np.ndarray) -> Callable[[str], np.ndarray]:

@@ -127,10 +127,18 @@ def read_all(paths: Sequence[str], require_label: bool = True) -> list[TaskRecor
     return tasks
 
 
-def embedder(args: argparse.Namespace) -> Callable[[Sequence[str]], np.ndarray]:
-    """A function from texts to embeddings by the encoder that the options name.
+def embedder(encoder: str, folder: str | None = None, offline: bool = False
+             ) -> Callable[[Sequence[str]], np.ndarray]:
+    """A function from texts to embeddings by a published encoder.
 
     Embeddings are kept in the package's cache; the encoder is loaded when a text is not there yet.
+
+    Parameters
+    ----------
+    encoder
+        Its name.
+    folder, offline
+        See :func:`skill_predictor.inference.base_weights.resolve`.
 
     Raises
     ------
@@ -142,14 +150,14 @@ def embedder(args: argparse.Namespace) -> Callable[[Sequence[str]], np.ndarray]:
     from ...inference.embedding_cache import CachedEmbeddings
     from ...inference.known_encoders import known_encoder
     from ...inference.locations import cache_dir
-    known = known_encoder(args.encoder)
+    known = known_encoder(encoder)
     loaded: list[SentenceEmbedder] = []
 
     def compute(texts: Sequence[str], done: Callable[[int], None]) -> np.ndarray:
         if not loaded:
             with progress_lines() as say:
                 loaded.append(SentenceEmbedder.load(
-                    args.encoder, args.encoders, offline=args.offline, progress=say))
+                    encoder, folder, offline=offline, progress=say))
         return loaded[0].embed(texts, on_done=done)
 
     cached = CachedEmbeddings(

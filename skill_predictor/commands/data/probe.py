@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     splits = read_splits(args.folder)
     splits[TRAIN] = _chosen(args, splits[TRAIN])
     splits = {name: tasks for name, tasks in splits.items() if tasks}
-    embed = embedder(args)
+    embed = embedder(args.encoder, args.encoders, args.offline)
     embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
     targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     figures = {f'{args.folds}-fold cross-validation on train': _cross_validated(

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         splits = split(tasks, manifest)
     except SplitError as error:
         raise UsageError(str(error)) from error
-    embed = embedder(args)
+    embed = embedder(args.encoder, args.encoders, args.offline)
     splits, dropped = drop_straddling(
         splits, {name: embed([task.text for task in part]) for name, part in splits.items()},
         manifest.requirements.max_cosine)
