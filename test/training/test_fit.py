@@ -17,7 +17,7 @@ from skill_predictor.inference.base_weights import BaseWeights  # noqa: E402
 from skill_predictor.inference.known_encoders import KnownEncoder  # noqa: E402
 from skill_predictor.inference.store import multiplied  # noqa: E402
 from skill_predictor.inference.tokenizer import TaskTokenizer  # noqa: E402
-from skill_predictor.training import fit as fitting  # noqa: E402
+from skill_predictor.training import fit as fitting, trainer  # noqa: E402
 from skill_predictor.training.examples import Examples  # noqa: E402
 from skill_predictor.training.fit import fit  # noqa: E402
 from skill_predictor.training.recipe import Recipe  # noqa: E402
@@ -59,10 +59,10 @@ def test_it_learns_and_repeats_itself(tiny_encoder, vocabulary, examples, change
 
 def test_bfloat16_trains_float32_weights(tiny_encoder, vocabulary, examples, monkeypatch):
     recipe = Recipe(**FAST, epochs=15)
-    monkeypatch.setattr(fitting, 'multiplies_bfloat16', lambda: True)
+    monkeypatch.setattr(trainer, 'multiplies_bfloat16', lambda: True)
     mixed = train(tiny_encoder, vocabulary, examples, recipe)
     plain = train(tiny_encoder, vocabulary, examples, replace(recipe, mixed_precision=False))
-    monkeypatch.setattr(fitting, 'multiplies_bfloat16', lambda: False)
+    monkeypatch.setattr(trainer, 'multiplies_bfloat16', lambda: False)
     without = train(tiny_encoder, vocabulary, examples, recipe)
     assert {parameter.dtype for parameter in mixed.network.parameters()} == {torch.float32}
     found, exact = mixed.predict(examples.texts), plain.predict(examples.texts)
@@ -76,8 +76,8 @@ def test_bfloat16_trains_float32_weights(tiny_encoder, vocabulary, examples, mon
     ('processor\t: 0\nflags\t\t: fpu avx512f avx512_vbmi\n', False), ('', False)])
 def test_bfloat16_is_for_processors_that_have_it(monkeypatch, text, found):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    monkeypatch.setattr(fitting.Path, 'read_text', lambda *_, **__: text)
-    assert fitting.multiplies_bfloat16() is found
+    monkeypatch.setattr(trainer.Path, 'read_text', lambda *_, **__: text)
+    assert trainer.multiplies_bfloat16() is found
 
 
 def test_prediction_does_not_depend_on_the_batch(tiny_encoder, vocabulary, examples):
@@ -165,8 +165,8 @@ def test_a_stopped_training_goes_on_and_ends_the_same(tiny_encoder, vocabulary, 
         if calls == 4:
             raise Stop
         return original(found)
-    original = fitting._metrics
-    monkeypatch.setattr(fitting, '_metrics', stops)
+    original = fitting.metrics
+    monkeypatch.setattr(fitting, 'metrics', stops)
     with pytest.raises(Stop):
         train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'stopped')
     states = (tmp_path / 'stopped' / 'checkpoints').glob('*/trainer_state.json')
@@ -187,7 +187,7 @@ def test_a_training_that_stops_within_an_epoch_goes_on_there(tiny_encoder, vocab
     per_epoch = -(-len(examples.texts) // recipe.batch_size)
     stop_at = 2 * per_epoch + per_epoch // 2
     steps = 0
-    original = fitting._SkillTrainer.training_step
+    original = fitting.SkillTrainer.training_step
 
     def counted(self, *arguments, **options):
         nonlocal steps
@@ -196,7 +196,7 @@ def test_a_training_that_stops_within_an_epoch_goes_on_there(tiny_encoder, vocab
         steps += 1
         return original(self, *arguments, **options)
     monkeypatch.setattr(fitting, 'SAVE_EVERY_S', 0.0)
-    monkeypatch.setattr(fitting._SkillTrainer, 'training_step', counted)
+    monkeypatch.setattr(fitting.SkillTrainer, 'training_step', counted)
     with pytest.raises(Stop):
         train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path / 'stopped')
     steps = stop_at + 1
@@ -212,7 +212,7 @@ def test_a_stopped_training_ends_when_it_would_have_ended(tiny_encoder, vocabula
                                                           tmp_path, monkeypatch, after):
     """Stopped after one epoch without a gain, or after the second, which decides."""
     values = iter([0.1, 0.5, 0.4, 0.3, 0.9, 0.9])
-    monkeypatch.setattr(fitting, '_metrics', lambda found: {
+    monkeypatch.setattr(fitting, 'metrics', lambda found: {
         'exact_match': next(values), 'macro_f1': 0.0, 'hamming_loss': 0.0})
     recipe = Recipe(**FAST, epochs=6, patience=2)
 
@@ -275,7 +275,7 @@ def test_layers_below_learn_more_slowly(tiny_encoder):
     recipe = Recipe(**FAST, layer_decay=0.5)
     prepare(module, recipe)
     rates = {}
-    for group in fitting._rates(
+    for group in trainer.rates(
             fitting.SkillClassifier(module, recipe.pooling, recipe.head_layers), recipe):
         rates.setdefault(group['lr'], []).append(group.get('weight_decay', 'set'))
     assert sorted(rates) == pytest.approx([1.5e-3, 3e-3, 1e-2])
