@@ -38,7 +38,7 @@ SAVE_EVERY_S = 600.0
 """Seconds between checkpoints within an epoch."""
 
 STANDARDISE_ON = 512
-"""So many training tasks say how large the published encoder's states are."""
+"""So many training tasks, of all parts of the file, say how large the published encoder's states are."""
 
 
 class TrainedClassifier:
@@ -155,7 +155,7 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     published = prepare(encoder, recipe)
     network = SkillClassifier(encoder, recipe.pooling, recipe.head_layers, dropout=recipe.dropout,
                               head_dropout=recipe.head_dropout)
-    sample = train.texts[:STANDARDISE_ON]
+    sample = train.texts[::max(1, len(train.texts) // STANDARDISE_ON)][:STANDARDISE_ON]
     network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
     tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors, seed)
     groups = train.groups if recipe.pairs_together else None

@@ -89,7 +89,7 @@ def test_everything_it_depends_on_is_in_the_key(tiny, request_of, library, monke
 def test_the_network_is_what_was_written(model, library, monkeypatch):
     """Names, types and shapes as the builder sees them."""
     import tensorrt_rtx as trt
-    seen = {}
+    seen, made = {}, []
     original = trt.Builder.build_serialized_network
 
     def spy(builder, network, config):
@@ -105,6 +105,10 @@ def test_the_network_is_what_was_written(model, library, monkeypatch):
 
     class Builder(trt.Builder):
         build_serialized_network = spy
+
+        def create_optimization_profile(self):
+            made.append(super().create_optimization_profile())
+            return made[-1]
     monkeypatch.setattr(trt, 'Builder', Builder)
     graph = artefacts.onnx_file(model, model.encoders[0], 'fp16')
     plan = build_plan(library, graph, profiles(MAX_TOKENS), 'fp16', workspace_bytes=1 << 28)
@@ -113,6 +117,12 @@ def test_the_network_is_what_was_written(model, library, monkeypatch):
         'inputs': {'input_ids': (trt.int64, (-1, -1)), 'attention_mask': (trt.int64, (-1, -1))},
         'outputs': {'probabilities': (trt.float32, (-1, 6))},
         'typed': True, 'profiles': 3, 'workspace': 1 << 28}
+    for name in ('input_ids', 'attention_mask'):
+        shapes = [[tuple(shape) for shape in profile.get_shape(name)] for profile in made]
+        assert shapes == [list(profile.shapes) for profile in profiles(MAX_TOKENS)]
+        # One task, a few, and many up to 64, each from the shortest text to the longest.
+        assert [(least[0], most[0]) for least, _, most in shapes] == [(1, 1), (1, 8), (1, 64)]
+        assert all((least[1], most[1]) == (3, MAX_TOKENS) for least, _, most in shapes)
 
 
 def test_a_graph_in_another_precision_is_refused(model, library):
