@@ -69,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     about = {'recipe': _plain(recipes[BASE]), 'fitted': len(division.fitted),
              'judging': len(division.judging), 'data_sha256': {
                  name: sha256_file(args.data / f'{name}.jsonl') for name in (TRAIN, VALIDATION)}}
+    if any(division.judging.groups):
+        about['groups'] = list(division.judging.groups)
     if any(recipe.distractor for recipe in recipes.values()):
         about['data_sha256']['distractors'] = texts_sha256(distractors)
     rows = _rows(args.output, about)

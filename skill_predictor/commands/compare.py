@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, output, UsageError
-from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
+from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ..dataset.records import label_flags
 from ..extras import install
+from ..inference.store import sha256_file
 from .compared_systems import systems
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
     answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
     unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
-    earlier = _earlier(args.earlier, judged)
+    data = {name: sha256_file(args.data / f'{name}.jsonl') for name in (TRAIN, VALIDATION)}
+    earlier = _earlier(args.earlier, judged, data)
     for name, predict in systems(args, judged):
         print(f'predicting: {name}', file=sys.stderr, flush=True)
         for split, tasks in judged.items():
@@ -94,13 +96,13 @@ def run(args: argparse.Namespace) -> int:
             answers[split][name], unanswered[split][name] = flags, int(missing.sum())
         if args.json and args.json != '-':
             # What is there, should another fail.
-            _write(args.json, judged, *_beside(answers, unanswered, earlier))
+            _write(args.json, judged, data, *_beside(answers, unanswered, earlier), earlier)
     answers, unanswered = _beside(answers, unanswered, earlier)
     if not args.language_models:
         print('no language model was named (--language-models), so none is compared',
               file=sys.stderr)
     if args.json:
-        _write(args.json, judged, answers, unanswered)
+        _write(args.json, judged, data, answers, unanswered, earlier)
     if args.json != '-':
         for split, tasks in judged.items():
             print(f'{split}, {len(tasks)} tasks\n\n{markdown(_compare(tasks, answers[split]))}\n')
@@ -113,13 +115,15 @@ def _compare(tasks, answers: dict[str, np.ndarray]):
                    [task.group for task in tasks])
 
 
-def _write(path: str, judged, answers, unanswered) -> None:
-    found = {split: {
+def _write(path: str, judged, data: dict[str, str], answers, unanswered,
+           earlier: dict[str, Any]) -> None:
+    found = {**earlier, **{split: {
+        'data_sha256': data,
         'tasks': [task.id for task in tasks], 'texts_sha256': _sha256(tasks),
         'systems': [row.to_dict() for row in _compare(tasks, answers[split])],
         'unanswered': unanswered[split],
         'decisions': {name: flags.astype(int).tolist() for name, flags in answers[split].items()}}
-        for split, tasks in judged.items()}
+        for split, tasks in judged.items()}}
     with output(path) as stream:
         stream.write(json.dumps(found) + '\n')
 
@@ -128,8 +132,8 @@ def _sha256(tasks) -> str:
     return hashlib.sha256('\0'.join(task.text for task in tasks).encode()).hexdigest()
 
 
-def _earlier(path: str | None, judged) -> dict[str, Any]:
-    """Splits of an earlier comparison, which must be on the same tasks."""
+def _earlier(path: str | None, judged, data: dict[str, str]) -> dict[str, Any]:
+    """Splits of an earlier comparison, which must be on the same tasks and fitted to the same."""
     import numpy as np
     if path is None:
         return {}
@@ -139,6 +143,9 @@ def _earlier(path: str | None, judged) -> dict[str, Any]:
             part = before[split]
             if (part['tasks'], part['texts_sha256']) != ([task.id for task in tasks], _sha256(tasks)):
                 raise UsageError(f'{path} compares on other tasks in {split}')
+            if part['data_sha256'] != data:
+                raise UsageError(f'{path} compares systems that were fitted to, or chosen by, other '
+                                 'tasks; compare anew')
             flags = label_flags(tasks)
             if any(np.shape(found) != flags.shape for found in part['decisions'].values()):
                 raise UsageError(f'{path} lacks decisions in {split}')

@@ -6,12 +6,15 @@ import argparse
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                UsageError)
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
 from ..dataset.records import label_flags
+
+if TYPE_CHECKING:
+    from ..evaluation.ablation import Effect
 
 _EXAMPLES = """\
 The page needs no other file and no network. A FILE that ends in .md gets the figures alone, and one
@@ -40,8 +43,8 @@ def add_parser(subparsers) -> None:
                         help='tasks to judge by (default: test test_domains)')
     parser.add_argument('--comparison', metavar='FILE',
                         help='add the systems of `skill-predictor compare --json FILE`')
-    parser.add_argument('--ablation', metavar='FILE',
-                        help='add the table of `skill-predictor ablate --output FILE`')
+    parser.add_argument('--ablation', nargs='+', default=[], metavar='FILE',
+                        help='add the tables of `skill-predictor ablate --output FILE`')
     parser.add_argument('--agreement', metavar='FILE',
                         help='add the table of `skill-predictor verify --json FILE`')
     add_model_options(parser)
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.report.summary import summary
     scikit_learn()
     comparisons = _read(args.comparison, dict)
-    ablation, agreement = _ablation(args.ablation), _agreement(args.agreement)
+    ablations, agreement = dict(map(_ablation, args.ablation)), _agreement(args.agreement)
     judged = read_chosen(args.data, args.splits)
     with closing(load_predictor(args)) as predictor:
         model, backend = predictor.model, predictor.backend
@@ -65,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
     title, picture = f'{model.name}: evaluation', Path(args.output).with_suffix('.svg')
     if args.output.endswith('.md'):
-        text = summary(title, about, found, comparisons, ablation, agreement, picture.name)
+        text = summary(title, about, found, comparisons, ablations, agreement, picture.name)
         with output(str(picture)) as stream:
             stream.write(coverages({split.name: (split.read.labels, split.read.moved)
                                     for split in found}))
     else:
-        text = page(title, about, found, comparisons, ablation, agreement)
+        text = page(title, about, found, comparisons, ablations, agreement)
     with output(args.output) as stream:
         stream.write(text)
     return 0
@@ -97,13 +100,12 @@ def _judge(predictor, name: str, tasks, folder: Path):
     return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, right)
 
 
-def _ablation(path: str | None):
+def _ablation(path: str) -> tuple[str, list[Effect]]:
+    """The file's name, and what the changes did."""
     from ..evaluation.ablation import effects
     content = _read(path, dict)
-    if content is None:
-        return []
     try:
-        return effects(content)
+        return Path(path).stem, effects(content)
     except ValueError as error:
         raise UsageError(f'{path} is no ablation (ablate --output): {error}') from error
 

@@ -29,7 +29,8 @@ class Effect:
     exact_match, validation : float
         On tasks of other writers, and on validation, 0..1.
     gain : Interval
-        Of exact match over the unchanged recipe of the same seed, on tasks of other writers.
+        Of exact match over the unchanged recipe of the same seed, on tasks of other writers, with
+        its interval; contrast pairs are drawn together.
     p, adjusted_p : float
         Of McNemar's test; adjusted for all variants by Benjamini and Hochberg (1995).
     minutes : float
@@ -91,7 +92,7 @@ def effects(content: Mapping[str, Any]) -> list[Effect]:
     """
     from scipy.stats import false_discovery_control
     try:
-        rows, tasks = content['rows'], content['judging']
+        rows, tasks, groups = content['rows'], content['judging'], content.get('groups', ())
         right = [unpacked(row['right'], tasks) for row in rows]
         bases = {row['seed']: bits for row, bits in zip(rows, right) if row['variant'] == BASE}
         values = [mcnemar(bases[row['seed']], bits).p_value for row, bits in zip(rows, right)]
@@ -100,7 +101,7 @@ def effects(content: Mapping[str, Any]) -> list[Effect]:
                             if changed else ()))
         return [Effect(row['variant'], row['changes'], row['seed'],
                        row[f'exact match, {JUDGES}'], row['exact match, validation'],
-                       difference(bases[row['seed']], bits), value,
+                       difference(bases[row['seed']], bits, groups=groups), value,
                        float(adjusted.get(index, 1.0)), row['seconds'] / 60)
                 for index, (row, bits, value) in enumerate(zip(rows, right, values))]
     except (KeyError, TypeError) as error:

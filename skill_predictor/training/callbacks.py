@@ -90,7 +90,10 @@ class SaveOften(TrainerCallback):
         self._last = time.monotonic()
 
     def on_step_end(self, args, state, control, **kwargs):
-        if time.monotonic() - self._last >= self._seconds:
+        # Not at the end of an epoch: it is saved after its evaluation, or that would be left out by
+        # a training that goes on from here.
+        ends = abs(state.epoch - round(state.epoch)) < 1e-6
+        if time.monotonic() - self._last >= self._seconds and not ends:
             control.should_save = True
 
     def on_save(self, args, state, control, **kwargs):

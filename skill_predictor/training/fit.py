@@ -51,7 +51,7 @@ class TrainedClassifier:
     history : list of dict
         What was measured after each epoch; empty without validation.
     seconds : float
-        Duration of the training, of this run of it.
+        Duration of the training, of all its parts where a folder keeps them.
     """
 
     def __init__(self, network: SkillClassifier, known: KnownEncoder, recipe: Recipe,
@@ -155,7 +155,8 @@ def fit(encoder: nn.Module, known: KnownEncoder, tokenizer: TaskTokenizer, recip
     published = prepare(encoder, recipe)
     network = SkillClassifier(encoder, recipe.pooling, recipe.head_layers, dropout=recipe.dropout,
                               head_dropout=recipe.head_dropout)
-    sample = train.texts[::max(1, len(train.texts) // STANDARDISE_ON)][:STANDARDISE_ON]
+    chosen = np.unique(np.linspace(0, len(train) - 1, STANDARDISE_ON).astype(int))
+    sample = [train.texts[index] for index in chosen]
     network.standardise(torch.from_numpy(embed(sample, encoder, tokenizer, known.token_ids)))
     tasks = Tasks(train.texts, train.targets, tokenizer, recipe, distractors, seed)
     groups = train.groups if recipe.pairs_together else None

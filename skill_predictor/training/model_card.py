@@ -16,6 +16,9 @@ WATTS_PER_THREAD = 10
 """Of a processor under load, for the estimate of energy; nothing is measured."""
 KG_CO2_PER_KWH = 0.48
 
+_CHOSEN = """\
+The epoch, the temperature that the logits are divided by (Guo et al. 2017) and the weight in the mean were chosen"""
+
 _CARD = """\
 # {name}
 
@@ -36,14 +39,14 @@ robots of equal skills apart, or to judge texts in other languages.
 
 {recipe}
 
-Trained on {train} tasks (`train.jsonl` of the dataset, SHA-256 `{data}`). The epoch, the temperature that the logits are divided by (Guo et al.
-2017) and the weight in the mean were chosen on {validation} others (**validation**). The tasks of the other splits chose nothing of this training.
+Trained on {train} tasks (`train.jsonl` of the dataset, SHA-256 `{data}`). {chosen}
+on {validation} others (**validation**). The tasks of the other splits chose nothing of this training.
 
 ```
 {command}
 ```
 
-Training took {minutes:.0f} minutes on {threads} processor threads{device}. At {watts} W a thread
+Training took {minutes:.0f} minutes on {threads} processor threads{device}{precision}. At {watts} W a thread
 that is about {energy:.2f} kWh, and at {carbon:g} kg of CO2 a kWh (the world's mean of 2023; Ember 2024)
 {emitted:.2f} kg; this is computed, not measured.
 
@@ -100,7 +103,8 @@ def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
     """
     return _CARD.format(
         name=name, names=', '.join(f'`{skill}`' for skill in SKILLS),
-        count=(f'the weighted mean of {len(runs)} sentence encoders' if len(runs) > 1
+        count=(f'the {"weighted " if len(set(calibration.weights)) > 1 else ""}mean of '
+               f'{len(runs)} sentence encoders' if len(runs) > 1
                else 'those of one sentence encoder'),
         first='The ensemble' if len(runs) > 1 else 'The encoder',
         against=' against the ensemble' if len(runs) > 1 else '',
@@ -108,6 +112,7 @@ def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{markdown(scores)}'
                             for split, scores in figures.items()),
+        chosen=_CHOSEN if all(run.recipe.calibrate for run in runs) else 'The epoch was chosen',
         skills=skills_table(figures), data=runs[0].data_sha256.get('train', '')[:12] or 'not noted',
         **_effort(runs))
 
@@ -123,6 +128,7 @@ def _effort(runs: Sequence[Run]) -> dict[str, object]:
     threads = max(run.threads * run.processes for run in runs)
     energy = seconds * threads * WATTS_PER_THREAD / 3.6e6
     return {'minutes': seconds / 60, 'threads': threads, 'watts': WATTS_PER_THREAD,
+            'precision': ', matrix products in bfloat16' if all(run.bfloat16 for run in runs) else '',
             'device': ' and a GPU (its energy is not counted)' if any(
                 run.on_gpu for run in runs) else '',
             'energy': energy, 'carbon': KG_CO2_PER_KWH, 'emitted': energy * KG_CO2_PER_KWH}

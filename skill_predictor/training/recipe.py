@@ -68,8 +68,8 @@ class Recipe:
     max_gradient : float
         Gradients are clipped to this norm.
     average_decay : float
-        What is judged and kept is a running mean of the weights, of which each step leaves this share
-        (Polyak and Juditsky 1992), 0 to below 1; 0: the weights themselves.
+        What is judged and kept is a running mean of the weights, of which each step leaves this share,
+        less in the first steps (Polyak and Juditsky 1992), 0 to below 1; 0: the weights themselves.
     patience : int
         Training ends after so many epochs without a better exact match on validation; 0: never.
     pairs_together : bool

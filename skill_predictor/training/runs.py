@@ -39,6 +39,7 @@ from .heads import Head
 from .recipe import make_recipe, Recipe, RecipeError
 from .reference import assemble
 from .release import TrainedEncoder, tensors_of
+from .trainer import multiplies_bfloat16
 
 
 WEIGHTS = 'trained.safetensors'
@@ -64,6 +65,8 @@ class Run:
     threads : int
         Processor threads that PyTorch used.
     on_gpu : bool
+    bfloat16 : bool
+        Whether matrix products were made in it.
     processes : int
         That trained together, each with so many threads.
     history : sequence of mapping
@@ -80,6 +83,7 @@ class Run:
     seconds: float
     threads: int
     on_gpu: bool
+    bfloat16: bool
     processes: int
     history: Sequence[Mapping[str, float]]
     predictions: Mapping[str, np.ndarray]
@@ -137,7 +141,7 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
                       folder=folder, seed=seed, distractors=distractors, say=say)
         if is_main_process():
             _write(folder / 'run.json', {
-                **about, 'seconds': round(trained.seconds, 1), **_machine(),
+                **about, 'seconds': round(trained.seconds, 1), **_machine(recipe),
                 'history': trained.history, 'versions': _versions()})
             _save(folder / WEIGHTS, trained)  # after that: it says that the training is done
             shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
@@ -203,7 +207,7 @@ def read_run(folder: str | os.PathLike) -> Run:
         with np.load(folder / 'predictions.npz') as file:
             predictions = {name: file[name] for name in file.files if name != 'data_sha256'}
         return Run(folder, recipe, about['seed'], about['data_sha256'], about['seconds'], about['threads'],
-                   about['on_gpu'], about.get('processes', 1), about['history'], predictions,
+                   about['on_gpu'], about.get('bfloat16', False), about.get('processes', 1), about['history'], predictions,
                    _read_encoder(folder))
     except (OSError, ValueError, KeyError, RecipeError) as error:
         raise RunError(f'{folder} holds no finished run ({error}); train it first') from error
@@ -270,8 +274,9 @@ def _write(path: Path, about: Mapping) -> None:
     os.replace(scratch, path)
 
 
-def _machine() -> dict[str, object]:
+def _machine(recipe: Recipe) -> dict[str, object]:
     return {'threads': torch.get_num_threads(), 'on_gpu': torch.cuda.is_available(),
+            'bfloat16': recipe.mixed_precision and multiplies_bfloat16(),
             'processes': processes()}
 
 

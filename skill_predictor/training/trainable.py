@@ -67,7 +67,7 @@ def changes(encoder: nn.Module, recipe: Recipe,
             module, kind = adapter.groups()
             scale = recipe.adapter_scale if kind == 'lora_B' else 1.0
             found[f'{module}.weight.{kind}'] = array_of(parameter) * np.float32(scale)
-        elif parameter.requires_grad:
+        elif _plain(name) in published:
             found[_plain(name)] = array_of(parameter) - published[_plain(name)]
     return found
 

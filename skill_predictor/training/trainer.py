@@ -109,7 +109,10 @@ def arguments(recipe: Recipe, folder: str | os.PathLike, *, keeps: bool, seed: i
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the GPU, or without one the processor, has instructions for products of bfloat16."""
+    """Whether the GPU, or without one the processor, has instructions for products of bfloat16.
+
+    Of processors, those of x86 are known.
+    """
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     try:

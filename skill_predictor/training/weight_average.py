@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from transformers import TrainerCallback
 
 from .network import SkillClassifier
@@ -20,13 +20,14 @@ class WithAverage(nn.Module):
     network
         Trained in place.
     decay
-        Share of the mean that a step leaves as it was, above 0 and below 1.
+        Share of the mean that a step leaves as it was, above 0 and below 1; less in the first steps,
+        so that the weights of the start are soon forgotten.
     """
 
     def __init__(self, network: SkillClassifier, decay: float) -> None:
         super().__init__()
         self.network = network
-        self._mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._mean = AveragedModel(network, multi_avg_fn=_running_mean(decay))
         self._mean.requires_grad_(False)
 
     @property
@@ -42,6 +43,15 @@ class WithAverage(nn.Module):
         """See :meth:`SkillClassifier.forward`."""
         chosen = self.network if self.training else self.mean
         return chosen(input_ids=input_ids, attention_mask=attention_mask)
+
+
+def _running_mean(decay: float):
+    @torch.no_grad()
+    def update(means, weights, steps) -> None:
+        share = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        for mean, weight in zip(means, weights):
+            mean.lerp_(weight, 1 - share)
+    return update
 
 
 class Average(TrainerCallback):

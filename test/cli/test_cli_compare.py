@@ -109,11 +109,14 @@ def test_systems_of_an_earlier_comparison(compare, data, shared_tiny):
     assert done.code == 0, done.err
     before, after = (json.loads(path.read_text()) for path in (first, both))
     assert after == before and 'tiny, minilm alone' in done.out
+    assert compare('--no-baselines', '--splits', 'test', '--earlier', both, '--json', both).code == 0
+    assert json.loads(both.read_text()) == before, 'the other split is kept'
 
 
 @pytest.mark.parametrize('change, said', [
     (lambda found: found['test']['tasks'].pop(), 'compares on other tasks in test'),
     (lambda found: found['test'].update(texts_sha256='0'), 'compares on other tasks in test'),
+    (lambda found: found['test'].update(data_sha256={}), 'fitted to, or chosen by, other tasks'),
     (lambda found: found['test']['decisions'].update(x=[[1, 0]]), 'lacks decisions in test'),
     (lambda found: found.pop('test_domains'), 'is no comparison')])
 def test_an_earlier_comparison_of_something_else(compare, data, change, said):

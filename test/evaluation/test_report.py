@@ -12,11 +12,13 @@ for module in ('sklearn', 'scipy', 'matplotlib', 'jinja2'):
     pytest.importorskip(module)
 
 from skill_predictor.dataset.records import TaskRecord  # noqa: E402
+from skill_predictor.evaluation.ablation import Effect  # noqa: E402
 from skill_predictor.evaluation.comparison import compare  # noqa: E402
 from skill_predictor.evaluation.report import facts  # noqa: E402
 from skill_predictor.evaluation.report.facts import JudgedSplit  # noqa: E402
 from skill_predictor.evaluation.report.page import page  # noqa: E402
 from skill_predictor.evaluation.report.summary import summary  # noqa: E402
+from skill_predictor.evaluation.significance import Interval  # noqa: E402
 from skill_predictor.markdown import table  # noqa: E402
 from skill_predictor.taxonomy import from_flags  # noqa: E402
 
@@ -47,7 +49,11 @@ def everything(form):
                             'systems': [row.to_dict() for row in rows]}}
     return form('m: evaluation', {'model': 'm+123'},
                 [split(robustness={'as written': RIGHT, 'typos': FEWER})], comparisons,
-                [{'change': 'no adapters', 'exact match': 0.9}], AGREEMENT)
+                {'minilm': [Effect(name, changes, 0, 0.9, 0.8, Interval(gain, gain - 0.1, gain + 0.1),
+                                   0.04, 0.08, 5.0)
+                            for name, changes, gain in (('as it is', '', 0.0),
+                                                        ('no adapters', 'adapter_rank=0', 0.02))]},
+                AGREEMENT)
 
 
 @pytest.fixture(scope='module')
@@ -57,14 +63,14 @@ def html():
 
 EXACT = ((PROBABILITIES >= 0.5) == LABELS).all(axis=1).mean()
 SAID = ('m+123', f'{EXACT:.4f}', 'expected calibration error', 'test, 80 tasks', 'other',
-        'no adapters', 'typos', '-5.0 points (-', 'int8 form', '0.0789', 'beside PyTorch in float32, 80 tasks', 'Comparison o', 'p (McNemar)', 'review band')
+        'no adapters', '+0.020 (-0.080 to +0.120)', 'typos', '-5.0 points (-', 'int8 form', '0.0789', 'beside PyTorch in float32, 80 tasks', 'Comparison o', 'p (McNemar)', 'review band')
 
 
 def test_everything_is_on_it(html):
     for said in SAID:
         assert said in html, said
-    # precision-recall, reliability, review band, confusion, four breakdowns, comparison
-    assert html.count('<svg') == html.count('</svg>') == 9
+    # precision-recall, reliability, review band, confusion, four breakdowns, comparison, ablation
+    assert html.count('<svg') == html.count('</svg>') == 10
 
 
 def test_texts_are_not_markup(html):

@@ -86,11 +86,13 @@ def test_prediction_does_not_depend_on_the_batch(tiny_encoder, vocabulary, examp
                                atol=1e-6)
 
 
+@pytest.mark.parametrize('decay', [0.0, 0.5])
 @pytest.mark.parametrize('rank', [0, 4])
 @pytest.mark.parametrize('layers', [0, 1, 2])
 def test_what_changed_makes_the_published_encoder_the_trained_one(
-        tiny_encoder, vocabulary, examples, rank, layers):
-    recipe = Recipe(**{**FAST, 'trained_layers': layers}, adapter_rank=rank, epochs=2)
+        tiny_encoder, vocabulary, examples, rank, layers, decay):
+    recipe = Recipe(**{**FAST, 'trained_layers': layers}, adapter_rank=rank, epochs=2,
+                    average_decay=decay)
     model = train(tiny_encoder, vocabulary, examples, recipe)
     changes = multiplied(model.changes(), 'test')
     trained_layers = {name.split('.')[2] for name in changes}
@@ -255,11 +257,15 @@ def test_the_mean_of_the_weights_is_what_is_kept(tiny_encoder, vocabulary, examp
     means = {}
 
     class Counted(fitting.Average):
+        steps = 0
+
         def on_step_end(self, args, state, control, **kwargs):
             super().on_step_end(args, state, control, **kwargs)
             for name, now in self._averaged.network.named_parameters():
                 now = now.detach().clone()
-                means[name] = 0.8 * means[name] + 0.2 * now if name in means else now
+                share = min(0.8, (1 + self.steps) / (10 + self.steps))
+                means[name] = share * means[name] + (1 - share) * now if name in means else now
+            self.steps += 1
     monkeypatch.setattr(fitting, 'Average', Counted)
     model = train(tiny_encoder, vocabulary, examples, Recipe(**FAST, epochs=3, average_decay=0.8))
     found = dict(model.network.named_parameters())

@@ -15,7 +15,7 @@ from .facts import JudgedSplit
 
 def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
          comparisons: Mapping[str, Any] | None = None,
-         ablation: Sequence[Effect] = (),
+         ablations: Mapping[str, Sequence[Effect]] | None = None,
          agreement: Mapping[str, Any] | None = None) -> str:
     """The report as HTML.
 
@@ -29,8 +29,8 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
         What was judged.
     comparisons
         As ``skill-predictor compare --json`` writes them.
-    ablation
-        From :func:`skill_predictor.evaluation.ablation.effects`.
+    ablations
+        By name, from :func:`skill_predictor.evaluation.ablation.effects`.
     agreement
         As ``skill-predictor verify --json`` writes it.
 
@@ -44,7 +44,7 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
             'title': facts.forms_title(agreement), 'rows': facts.forms(agreement)},
         about=about.items(), splits=[_split(split) for split in splits],
         comparisons=[_comparison(name, part) for name, part in (comparisons or {}).items()],
-        ablation=_ablation(ablation) if ablation else None)
+        ablations=[_ablation(name, found) for name, found in (ablations or {}).items()])
 
 
 def _split(split: JudgedSplit) -> dict[str, Any]:
@@ -92,10 +92,10 @@ def _comparison(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return {'name': f'{name}, {len(part["tasks"]):,} tasks', 'rows': facts.systems(part), 'svg': svg}
 
 
-def _ablation(found: Sequence[Effect]) -> dict[str, Any]:
+def _ablation(name: str, found: Sequence[Effect]) -> dict[str, Any]:
     rows = readable(found)
     gains = {row['variant']: (effect.gain.value, effect.gain.low, effect.gain.high)
              for row, effect in zip(rows, found) if effect.variant != BASE}
-    return {'columns': list(rows[0]), 'rows': [list(row.values()) for row in rows],
+    return {'name': name, 'columns': list(rows[0]), 'rows': [list(row.values()) for row in rows],
             'svg': plots.intervals(gains, 'gain of exact match over the recipe', 0.0)
             if gains else ''}

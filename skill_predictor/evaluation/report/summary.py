@@ -17,13 +17,13 @@ FORMS = {'form': 'form', 'largest': 'largest difference of a probability', 'mean
 
 def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
             comparisons: Mapping[str, Any] | None = None,
-            ablation: Sequence[Effect] = (),
+            ablations: Mapping[str, Sequence[Effect]] | None = None,
             agreement: Mapping[str, Any] | None = None, coverage: str = '') -> str:
     """The report as Markdown, without single errors and with one picture.
 
     Parameters
     ----------
-    title, about, splits, comparisons, ablation, agreement
+    title, about, splits, comparisons, ablations, agreement
         See :func:`skill_predictor.evaluation.report.page.page`.
     coverage
         Name of a picture file beside it, see
@@ -44,9 +44,9 @@ def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
                 'macro_f1': 'macro F1', 'hamming_loss': 'Hamming loss',
                 'difference': 'minus the first (95 %)', 'only_first': 'only the first right', 'only_second': 'only this right',
                 'p': 'p (McNemar)'})]
-    if ablation:
-        rows = readable(ablation)
-        parts += ['## Ablation', _table(rows, {name: name for name in rows[0]})]
+    for name, effects in (ablations or {}).items():
+        rows = readable(effects)
+        parts += [f'## Ablation: {name}', _table(rows, {column: column for column in rows[0]})]
     return '\n\n'.join(parts) + '\n'
 
 
