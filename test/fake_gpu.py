@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+import threading
 import types
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -121,6 +123,10 @@ class FakeGpu:
         self.streams: list[Stream] = []
         self.broken = self.refuses = self.records_not = False
         self.layer_format = 'Half'
+        self.integrated = 0
+        self.layers = 2
+        self.retained = 0
+        self.engines: weakref.WeakSet = weakref.WeakSet()
         self.spoilt: set[bytes] = set()
 
     def check(self) -> None:
@@ -139,9 +145,17 @@ class FakeGpu:
             def pop() -> None:
                 gpu.pushed -= 1
 
+            def __init__(self) -> None:
+                self._thread = threading.get_ident()
+
             def detach(self) -> None:
+                if not gpu.pushed:
+                    if threading.get_ident() != self._thread:
+                        return  # pycuda gives up on it
+                    gpu.pushed += 1  # it makes it current for this, and a primary one stays so
+                gpu.retained -= 1
+                assert gpu.retained or not gpu.engines, 'an engine outlives its context'
                 gpu.living -= 1
-                gpu.pushed += 1  # pycuda makes it current for this, and a primary one stays so
 
         class Device:
             def __init__(self, index: int) -> None:
@@ -158,13 +172,14 @@ class FakeGpu:
                 return (8, 7)
 
             def get_attribute(self, attribute: str) -> int:
-                return {'processors': 16}[attribute]
+                return {'processors': 16, 'integrated': gpu.integrated}[attribute]
 
             def total_memory(self) -> int:
                 return 64 << 30
 
             def retain_primary_context(self) -> Context:
                 gpu.living += 1
+                gpu.retained += 1
                 return Context()
 
         def upload(target: Memory, source: np.ndarray, stream: Stream) -> None:
@@ -191,7 +206,8 @@ class FakeGpu:
             return np.zeros(size, dtype)
 
         driver.init = lambda: None
-        driver.device_attribute = types.SimpleNamespace(MULTIPROCESSOR_COUNT='processors')
+        driver.device_attribute = types.SimpleNamespace(
+            MULTIPROCESSOR_COUNT='processors', INTEGRATED='integrated')
         driver.Device, driver.Context, driver.Error = Device, Context, Error
         driver.Stream = lambda: Stream(gpu)
         driver.mem_get_info = mem_get_info
@@ -219,12 +235,13 @@ class FakeGpu:
 
             def get_engine_information(self, form: str) -> str:
                 shaped = self.execution_context is not None and self.execution_context.shaped
-                return json.dumps({'Layers': [{'Name': 'layer.0', 'Outputs': [{
+                return json.dumps({'Layers': [{'Name': f'layer.{index}', 'Outputs': [{
                     'Name': 'x', 'Format/Datatype': gpu.layer_format if shaped else
-                    'N/A due to dynamic shapes'}]}]})
+                    'N/A due to dynamic shapes'}]} for index in range(gpu.layers)]})
 
         class Engine:
             def __init__(self, content: bytes) -> None:
+                gpu.engines.add(self)
                 self._salt = 1.0 if b'mpnet' in content else 2.0
 
             def create_execution_context(self, strategy: str) -> ExecutionContext:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from .answers import Answer, Statistics
 from .errors import QueueFullError, TextError
-from .predictor import groups_of_like_length, no_probabilities, SkillPredictor
+from .predictor import no_probabilities, SkillPredictor
 
 Loader = Callable[[], SkillPredictor]
 
@@ -229,7 +229,7 @@ class BatchingWorker:
                 self.statistics.unreadable += 1
                 self.statistics.last_unreadable = reason
                 self._finish(request, index, _without_prediction(request, reason))
-        for group in groups_of_like_length([len(tokens) for _, _, tokens in rows]):
+        for group in self.predictor.groups([len(tokens) for _, _, tokens in rows]):
             self._run_together([rows[position] for position in group])
         with self._changed:
             self._in_work = 0

@@ -53,7 +53,7 @@ def ensure(path: Path, manifest: Mapping[str, Any], build: Callable[[Path], None
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(path.with_name(f'{path.name}.lock'), say):
+        with lock(path.with_name(f'{path.name}.lock'), say):
             if rebuild or not is_sound(path, manifest):  # another process may have built it by now
                 if path.exists() and not rebuild:
                     say(f'{path} is damaged, or made of something else, and is built again')
@@ -103,9 +103,9 @@ def remove_unused(root: Path, unused_s: float, keep: Collection[Path] = ()
         files = [path for path in folder.rglob('*') if path.is_file()]
         try:
             with ExitStack() as locks:
-                for lock in files:
-                    if lock.suffix == '.lock':
-                        fcntl.flock(locks.enter_context(open(lock, 'rb')),
+                for path in files:
+                    if path.suffix == '.lock':
+                        fcntl.flock(locks.enter_context(open(path, 'rb')),
                                     fcntl.LOCK_EX | fcntl.LOCK_NB)
                 states = [path.stat() for path in files]
                 if all(state.st_mtime <= before for state in states):
@@ -141,7 +141,21 @@ def _manifest(path: Path) -> Path:
 
 
 @contextmanager
-def _lock(path: Path, say: Progress) -> Iterator[None]:
+def lock(path: Path, say: Progress) -> Iterator[None]:
+    """Wait for, and hold, a lock that the system lets go of when this process ends.
+
+    Parameters
+    ----------
+    path
+        Of the lock's file, in a folder that is there.
+    say
+        Called with a line of text when another process holds it.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
     with open(path, 'w') as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

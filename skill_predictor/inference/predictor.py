@@ -143,6 +143,11 @@ class SkillPredictor:
         """
         return self.averaged(self.probabilities_by_encoder(rows))
 
+    def groups(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Positions of texts of so many tokens that go through the engine together; see
+        :func:`groups_of_like_length`."""
+        return groups_of_like_length(lengths, self.backend.free_tokens)
+
     def averaged(self, by_encoder: np.ndarray) -> np.ndarray:
         """The encoders' probabilities, shape (encoders, ..., 6), averaged by the model's weights."""
         return weighted_mean(by_encoder, [encoder.weight for encoder in self.model.encoders])
@@ -156,7 +161,7 @@ class SkillPredictor:
         """
         found = np.empty((len(self.model.encoders), len(rows), taxonomy.NUM_SKILLS),
                          dtype=np.float32)
-        for group in groups_of_like_length([len(row) for row in rows]):
+        for group in self.groups([len(row) for row in rows]):
             inputs = [batch_ids([rows[index] for index in group], encoder.token_ids)
                       for encoder in self.model.encoders]
             found[:, group] = self.backend.run(inputs)
@@ -204,18 +209,20 @@ def no_probabilities() -> np.ndarray:
     return np.full(taxonomy.NUM_SKILLS, np.nan, dtype=np.float32)
 
 
-def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+def groups_of_like_length(lengths: Sequence[int], free_tokens: int = 0) -> list[list[int]]:
     """Positions of texts that go through the encoders together, shortest texts first.
 
     Padding costs as much as words, so a text joins a group only while it is at most a third longer
-    than the group's shortest (special tokens included), and the group has room.
+    than the group's shortest (special tokens included), and the group has room; or while the whole
+    group, padding included, has no more than the tokens that cost nothing.
     """
     groups: list[list[int]] = []
     shortest = 0
     for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
         length = lengths[index] + 2
-        if (not groups or 3 * length > 4 * shortest
-                or (len(groups[-1]) + 1) * length > MAX_RUN_TOKENS):
+        padded = (len(groups[-1]) + 1) * length if groups else 0
+        if (not groups or padded > MAX_RUN_TOKENS
+                or 3 * length > 4 * shortest and padded > free_tokens):
             groups.append([])
             shortest = length
         groups[-1].append(index)

@@ -67,7 +67,7 @@ def test_engines_are_inspected_where_there_is_a_gpu(on_gpu):
     fake, build = on_gpu
     done = build()
     assert done.code == 0 and 'fp16 engines for Orin (fake)' in done.out
-    assert 'mpnet on the GPU: 1 Half' in done.err and 'minilm on the GPU: 1 Half' in done.err
+    assert 'mpnet on the GPU: 2 Half' in done.err and 'minilm on the GPU: 2 Half' in done.err
     assert fake.living == 0 and fake.pushed == 0
 
 

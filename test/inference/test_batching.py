@@ -12,6 +12,7 @@ from skill_predictor.inference.batching import BatchingWorker
 from skill_predictor.inference.errors import ModelError, QueueFullError, TextError
 
 WAIT_S = 10.0
+from skill_predictor.inference.predictor import groups_of_like_length
 
 
 class StandIn:
@@ -25,6 +26,9 @@ class StandIn:
         self.threads: set[int] = set()
         self.closed_by: int | None = None
         self.failure: Exception | None = None
+
+    def groups(self, lengths):
+        return groups_of_like_length(lengths)
 
     def tokenize(self, text):
         if text == 'bad':

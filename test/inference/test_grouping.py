@@ -24,5 +24,18 @@ def test_equal_lengths_are_one_group():
     assert groups_of_like_length([9] * 5) == [[0, 1, 2, 3, 4]]
 
 
+def test_padding_that_costs_nothing_is_taken():
+    """On a GPU a few texts go together, whatever their lengths; many do not."""
+    assert groups_of_like_length([5, 40, 12, 20], 256) == [[0, 2, 3, 1]]
+    assert len(groups_of_like_length([5, 40, 12, 20])) == 4
+    lengths = [random.Random(n).randint(1, 80) for n in range(64)]
+    groups = groups_of_like_length(lengths, 256)
+    assert sorted(index for group in groups for index in group) == list(range(64))
+    for group in groups:
+        padded = [lengths[index] + 2 for index in group]
+        assert max(padded) <= 4 / 3 * min(padded) or len(padded) * max(padded) <= 256
+    assert len(groups) < len(groups_of_like_length(lengths))
+
+
 def test_no_text_no_group():
     assert groups_of_like_length([]) == []

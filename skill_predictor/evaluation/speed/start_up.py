@@ -25,12 +25,12 @@ class StartUp:
     Attributes
     ----------
     seconds : float
-        From when Python has started, its imports counted, to the first answer.
+        To the first answer, the predictor's imports counted, those of this module and of a GPU's context not.
     memory_mb : float
         Of the process, 10**6 bytes, once it has answered.
     gpu_memory_mb : float or None
         By how much the free memory of the GPU is less, the context not counted; ``None``: no GPU is
-        used.
+        used, or it has no memory of its own, as on a Jetson.
     """
 
     seconds: float
@@ -83,14 +83,14 @@ def _start(model: str, engine: str, options: dict[str, object]) -> StartUp:
 
 
 @contextmanager
-def _gpu() -> Iterator[Callable[[], int]]:
+def _gpu() -> Iterator[Callable[[], int] | None]:
     from ...inference.tensorrt.cuda import Gpu
     gpu = Gpu()
 
     def free_bytes() -> int:
         with gpu.current():
             return gpu.free_bytes()
-    yield free_bytes
+    yield None if gpu.shares_memory else free_bytes
     gpu.close()
 
 

@@ -89,6 +89,9 @@ def _with_fallback(backend: Backend, model: ReleasedModel, options: BackendOptio
     try:
         # Now, not when the GPU has failed and tasks are waiting.
         OnnxRuntimeBackend.prepare(model, on_cpu, say)
-    except (ModelError, BackendError, OSError) as error:
-        say(f'the CPU is not ready to take over from the GPU: {error}')
+    except Exception as error:  # whatever it is, the GPU works
+        say(f'the CPU is not ready to take over from the GPU: {type(error).__name__}: {error}')
+    except BaseException:
+        backend.close()
+        raise
     return FallbackBackend(backend, lambda: OnnxRuntimeBackend.load(model, on_cpu, say), say)

@@ -61,6 +61,9 @@ class Backend(ABC):
     precisions: tuple[str, ...] = ()
     """In which it can compute, the default first."""
 
+    free_tokens: int = 0
+    """Tokens of a run, padding included, that take no longer than one: it waits for the weights."""
+
     trouble: str = ''
     """What is not as it should be while the backend still answers; empty: nothing."""
 

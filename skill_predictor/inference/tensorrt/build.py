@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class Plan:
 
 def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted: str, *,
                workspace_bytes: int | None = None, timing_cache: Path | None = None,
-               progress: Progress | None = None) -> Plan:
+               forget_timings: bool = False, progress: Progress | None = None) -> Plan:
     """Build an engine.
 
     Parameters
@@ -62,6 +64,8 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
         Most memory for scratch; ``None``: as much as the library sees fit.
     timing_cache
         File with measurements of earlier builds, which is read, and written afterwards.
+    forget_timings
+        Measure anew all the same: clocks may have changed, which the file does not know.
     progress
         Called with a line of text every few seconds.
 
@@ -93,11 +97,15 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
         if config.add_optimization_profile(profile) < 0:
             raise BackendError(f'{library} refuses the shapes {shape.shapes}')
     if timing_cache is not None:
-        _use_timings(config, timing_cache)
+        _use_timings(config, None if forget_timings else timing_cache)
     monitor = None
-    if progress is not None and hasattr(trt, 'IProgressMonitor'):
-        monitor = config.progress_monitor = _monitor(library, graph.stem, progress)
-    content = builder.build_serialized_network(network, config)
+    with _interrupts() as interrupted:
+        if progress is not None and hasattr(trt, 'IProgressMonitor'):
+            monitor = config.progress_monitor = _monitor(
+                library, graph.stem, progress, interrupted)
+        content = builder.build_serialized_network(network, config)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
     if monitor is not None and monitor.stopped_by is not None:
         raise monitor.stopped_by
     if content is None:
@@ -109,8 +117,23 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
                 time.monotonic() - started)
 
 
-def _monitor(library: Library, name: str, say: Progress):
-    """Tells now and then which phase a build is in."""
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Ctrl-C as an event: raised within TensorRT's calls, the exception would be swallowed."""
+    pressed = threading.Event()
+    if (threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler):
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _monitor(library: Library, name: str, say: Progress, interrupted: threading.Event):
+    """Tells now and then which phase a build is in, and ends it after Ctrl-C."""
     trt = library.module
 
     class Monitor(trt.IProgressMonitor):
@@ -130,9 +153,9 @@ def _monitor(library: Library, name: str, say: Progress):
                     self._said = now
                     say(f'building {name}: {phase_name.lower()}, step {step + 1} of '
                         f'{self._steps.get(phase_name, "?")}')
-            except BaseException as error:  # Ctrl-C among them: TensorRT would swallow it
+            except BaseException as error:  # TensorRT would swallow it
                 self.stopped_by = error
-            return self.stopped_by is None  # go on?
+            return self.stopped_by is None and not interrupted.is_set()  # go on?
 
         def phase_finish(self, phase_name) -> None:
             self._steps.pop(phase_name, None)
@@ -148,10 +171,10 @@ def _made(kind, *arguments):
                            'suit each other') from error
 
 
-def _use_timings(config, path: Path) -> None:
+def _use_timings(config, path: Path | None) -> None:
     """Earlier measurements, unless they are damaged or of another device: then none."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if path is not None else b''
     except OSError:
         content = b''
     cache = config.create_timing_cache(content) or config.create_timing_cache(b'')
@@ -164,7 +187,8 @@ def _keep_timings(config, path: Path) -> None:
     cache = config.get_timing_cache()
     if cache is None:
         return
-    with suppress(OSError), tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f'.{path.name}.', delete=False) as scratch:
-        scratch.write(bytes(cache.serialize()))
-        os.replace(scratch.name, path)
+    with suppress(OSError), tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f'.{path.name}.') as scratch:
+        written = Path(scratch) / path.name
+        written.write_bytes(bytes(cache.serialize()))
+        os.replace(written, path)

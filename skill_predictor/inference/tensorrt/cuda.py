@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -73,7 +74,9 @@ class Gpu:
 
     def __init__(self, index: int = 0) -> None:
         self._cuda = _driver()
-        self._context = self._cuda.Device(index).retain_primary_context()
+        self._device = self._cuda.Device(index)
+        self._context = self._device.retain_primary_context()
+        self._made_by = threading.get_ident()
         self._graphs = _DriverGraphs()
 
     @contextmanager
@@ -137,10 +140,17 @@ class Gpu:
         """Memory of the GPU that nobody uses."""
         return self._cuda.mem_get_info()[0]
 
+    @property
+    def shares_memory(self) -> bool:
+        """Whether the GPU has no memory of its own, as on a Jetson."""
+        return bool(self._device.get_attribute(self._cuda.device_attribute.INTEGRATED))
+
     def close(self) -> None:
         """Let go of the context. May be called twice."""
         if self._context is not None:
             before = _current_context()
+            if threading.get_ident() != self._made_by:
+                self._context.push()  # pycuda leaks a context that is detached elsewhere, unless current
             self._context.detach()
             self._context = None
             # pycuda makes a context current to detach it, and leaves a primary one so.

@@ -64,10 +64,18 @@ class EngineRequest:
 
     @property
     def timing_cache(self) -> Path:
-        """Measurements of earlier builds by this library on this device."""
-        name = built_files.key({'library': self.library.name, 'version': self.library.version,
+        """Measurements of earlier builds of this encoder by this library on this device."""
+        return artefacts_dir() / f'timing-{self._machine}-{self.encoder.name}.cache'
+
+    @property
+    def lock(self) -> Path:
+        """Held while an engine is built here: two builds at once would spoil each other's measurements."""
+        return artefacts_dir() / f'building-{self._machine}.lock'
+
+    @property
+    def _machine(self) -> str:
+        return built_files.key({'library': self.library.name, 'version': self.library.version,
                                 'device': asdict(self.device)})[:16]
-        return artefacts_dir() / f'timing-{name}.cache'
 
 
 def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | None = None,
@@ -84,7 +92,7 @@ def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | 
     workspace_bytes
         See :func:`skill_predictor.inference.tensorrt.build.build_plan`.
     rebuild
-        Build even when the cache has one.
+        Build even when the cache has one, and measure all kernels anew.
     progress
         Called with a line of text at every step that takes time.
 
@@ -101,11 +109,13 @@ def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | 
     def build(path: Path) -> None:
         onnx = artefacts.onnx_file(request.model, request.encoder, request.precision,
                                    encoders_folder=encoders_folder, offline=offline, progress=say)
-        say(f'building the {request.precision} engine of {name} with {request.library} for '
-            f'{request.device}')
-        plan = build_plan(request.library, onnx, profiles(request.model.max_tokens),
-                          request.precision, workspace_bytes=workspace_bytes,
-                          timing_cache=request.timing_cache, progress=say)
+        with built_files.lock(request.lock, say):
+            say(f'building the {request.precision} engine of {name} with {request.library} for '
+                f'{request.device}')
+            plan = build_plan(request.library, onnx, profiles(request.model.max_tokens),
+                              request.precision, workspace_bytes=workspace_bytes,
+                              timing_cache=request.timing_cache, forget_timings=rebuild,
+                              progress=say)
         path.write_bytes(plan.content)
         say(f'built the {request.precision} engine of {name} ({len(plan.content) / 1e6:.0f} MB) in '
             f'{plan.seconds:.0f} s: {plan.layers}')

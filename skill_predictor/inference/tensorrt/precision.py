@@ -75,20 +75,30 @@ def of_engine(layers_json: str) -> Counter[str]:
     return found
 
 
-def check_engine(found: Counter[str], precision: str) -> None:
+def check_engine(found: Counter[str], precision: str, least: int = 1) -> None:
     """Refuse an engine without half precision where that was asked for, and the other way round.
 
     One that tells nothing passes: its network was strongly typed.
+
+    Parameters
+    ----------
+    found
+        From :func:`of_engine`.
+    precision
+        ``fp16`` or ``fp32``.
+    least
+        Transformer layers: each has a product in half precision. An engine that tells fewer layers has
+        been fused to one, and tells nothing.
 
     Raises
     ------
     BackendError
         When the engine has other types.
     """
-    if not found:
+    if sum(found.values()) < least:
         return
     half = sum(count for name, count in found.items() if name in ('Half', 'FP16'))
-    if precision == 'fp16' and not half:
+    if precision == 'fp16' and half < least:
         raise BackendError(f'half precision was lost: the engine computes in {in_words(found)}')
     if precision == 'fp32' and half:
         raise BackendError(f'the engine computes in {in_words(found)} though fp32 was asked for')
@@ -114,7 +124,9 @@ def _type(layer) -> str:
 
 def _format(output: dict) -> str:
     """Type in an output's description: ``Half`` or ``Row major linear FP16 format``."""
-    text = output.get('Datatype') or output.get('Format/Datatype') or _UNKNOWN
+    # The versions of TensorRT spell the names differently.
+    told = {name.lower(): value for name, value in output.items()}
+    text = told.get('datatype') or told.get('format/datatype') or _UNKNOWN
     words = text.split()
     if words[0] == _UNKNOWN:
         return _UNKNOWN

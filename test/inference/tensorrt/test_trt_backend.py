@@ -177,6 +177,66 @@ def test_the_cpu_takes_over(gpu, model, built, break_it):
     assert gpu.living == 0 and gpu.pushed == 0
 
 
+def test_when_the_cpu_fails_too_both_reasons_are_told(gpu, model, built, monkeypatch):
+    from skill_predictor.inference.backends import fallback, OnnxRuntimeBackend
+    opened = open_backend('tensorrt', model, BackendOptions(threads=1))
+    gpu.broken = True
+    attempts = []
+    original = OnnxRuntimeBackend.load
+
+    def load(*arguments):
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise OSError('disk full')
+        return original(*arguments)
+    monkeypatch.setattr(OnnxRuntimeBackend, 'load', load)
+    inputs = [batch(1, 5)] * 2
+    for _ in range(3):  # without another attempt for a while
+        with pytest.raises(BackendError, match='tensorrt failed: .*illegal memory.*disk full'):
+            opened.run(inputs)
+        assert 'disk full' in opened.trouble
+    assert len(attempts) == 1
+    monkeypatch.setattr(fallback.time, 'monotonic', lambda: 1e12)
+    assert len(opened.run(inputs)) == 2 and opened.name == 'onnxruntime'
+    assert 'illegal memory' in opened.trouble and 'disk full' not in opened.trouble
+    opened.close()
+    assert gpu.living == 0
+
+
+@pytest.mark.parametrize('error, said', [
+    (ModuleNotFoundError("No module named 'onnxruntime'"), "No module named 'onnxruntime'"),
+    (MemoryError('none left'), 'MemoryError: none left')])
+def test_a_gpu_that_works_needs_no_cpu(gpu, model, built, monkeypatch, error, said):
+    from skill_predictor.inference.backends import OnnxRuntimeBackend
+
+    def prepare(*_):
+        raise error
+    monkeypatch.setattr(OnnxRuntimeBackend, 'prepare', prepare)
+    lines = []
+    opened = open_backend('auto', model, BackendOptions(), lines.append)
+    assert opened.name == 'tensorrt' and said in lines[-1]
+    opened.close()
+
+
+def test_ctrl_c_while_the_cpu_is_prepared_frees_the_gpu(gpu, model, built, monkeypatch):
+    from skill_predictor.inference.backends import OnnxRuntimeBackend
+
+    def prepare(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(OnnxRuntimeBackend, 'prepare', prepare)
+    with pytest.raises(KeyboardInterrupt):
+        open_backend('auto', model, BackendOptions())
+    assert gpu.living == 0 and gpu.pushed == 0
+
+
+def test_closed_in_another_thread(gpu, model, built):
+    opened = TensorRtBackend.load(model, BackendOptions(), lambda line: None)
+    thread = threading.Thread(target=opened.close)
+    thread.start()
+    thread.join()
+    assert gpu.living == 0 and gpu.pushed == 0
+
+
 def test_without_fallback_the_failure_is_the_answer(gpu, model, built):
     opened = open_backend('tensorrt', model, BackendOptions(fallback=False))
     gpu.broken = True
@@ -192,6 +252,12 @@ def test_a_machine_without_a_gpu_says_so(monkeypatch, model):
     monkeypatch.setitem(sys.modules, 'pycuda', None)
     with pytest.raises(BackendError, match='tensorrt: pycuda does not load'):
         open_backend('tensorrt', model)
+
+
+def test_memory_that_is_shared_is_not_counted_as_the_gpus(gpu, tiny, built):
+    from skill_predictor.evaluation.speed.start_up import _start
+    gpu.integrated = 1
+    assert _start(tiny.folder, 'tensorrt', {'threads': 1, 'fallback': False}).gpu_memory_mb is None
 
 
 def test_start_up_counts_the_memory_of_the_gpu(gpu, tiny, built):

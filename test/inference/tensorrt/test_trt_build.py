@@ -124,14 +124,49 @@ def test_measurements_that_are_of_no_use_cost_nothing(build, tmp_path, content):
     assert trt.seen['timings read'] == b'' and cache.read_bytes() == b'newer'
 
 
-def test_ctrl_c_stops_the_build(build, monkeypatch):
-    monkeypatch.setattr(build_module, '_EVERY_S', 0.0)
+def test_measurements_can_be_made_anew(build, tmp_path):
+    cache = tmp_path / 'timing.cache'
+    cache.write_bytes(b'of slower clocks')
+    trt = Recorder()
+    build(trt, timing_cache=cache, forget_timings=True)
+    assert trt.seen['timings read'] == b'' and cache.read_bytes() == b'newer'
 
-    def interrupted(line):
-        raise KeyboardInterrupt
+
+@pytest.mark.parametrize('phase', ['phase_start', 'phase_finish', 'step_complete'])
+def test_ctrl_c_stops_the_build(build, monkeypatch, phase):
+    """Whenever it comes: TensorRT swallows what its callbacks raise."""
+    import signal
+    before = signal.getsignal(signal.SIGINT)
+    original = build_module._monitor
+
+    def pressing(*arguments):
+        monitor = original(*arguments)
+        callback = getattr(monitor, phase)
+
+        def wrapped(*values):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                return False
+            return callback(*values)
+        setattr(monitor, phase, wrapped)
+        return monitor
+    monkeypatch.setattr(build_module, '_monitor', pressing)
     trt = Recorder()
     with pytest.raises(KeyboardInterrupt):
-        build(trt, progress=interrupted)
+        build(trt, progress=lambda line: None)
+    assert trt.seen['goes on'] == [phase == 'phase_finish'] * 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_the_progress_raises_ends_the_build(build, monkeypatch):
+    monkeypatch.setattr(build_module, '_EVERY_S', 0.0)
+
+    def broken(line):
+        raise OSError('the terminal is gone')
+    trt = Recorder()
+    with pytest.raises(OSError, match='the terminal is gone'):
+        build(trt, progress=broken)
     assert trt.seen['goes on'] == [False] * 3
 
 

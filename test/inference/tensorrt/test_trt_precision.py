@@ -71,6 +71,21 @@ def test_an_engine_that_lost_half_precision_is_refused():
         precision.check_engine(found, 'fp16')
 
 
+def test_each_transformer_layer_must_have_a_product_in_half_precision():
+    few = precision.of_engine(inspected('Half', *['Float'] * 20))
+    precision.check_engine(few, 'fp16', 1)
+    with pytest.raises(BackendError, match='half precision was lost'):
+        precision.check_engine(few, 'fp16', 12)
+    fused = precision.of_engine(inspected('Float'))
+    precision.check_engine(fused, 'fp16', 12)  # all in one: it does not tell
+
+
+def test_names_are_spelt_in_several_ways():
+    for name in ('Datatype', 'DataType', 'Format/Datatype', 'Format/DataType'):
+        told = json.dumps({'Layers': [{'Outputs': [{name: 'Half'}]}]})
+        assert precision.of_engine(told) == Counter({'Half': 1})
+
+
 @pytest.mark.parametrize('text', [
     '', '[]', '{"Layers": []}', '{"Layers": ["only a name"]}', '{"Layers": [{"Outputs": [{}]}]}',
     inspected('N/A due to dynamic shapes')])
