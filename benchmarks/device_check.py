@@ -45,7 +45,8 @@ def steps(seconds: str) -> list[tuple[str, list[str]]]:
     return [
         ('Machine', [*tool, 'info']),
         ('Power mode and clocks', ['sh', '-c', 'cat /etc/nv_tegra_release; nvpmodel -q; '
-                                   'jetson_clocks --show; nvidia-smi -L; true']),
+                                   'sudo -n jetson_clocks --show || grep . /sys/class/devfreq/*/cur_freq '
+                                   '/sys/class/devfreq/*/max_freq; nvidia-smi -L; true']),
         ('Engines', [*tool, 'build-engines']),
         ('Agreement', [*tool, 'verify', 'data/test.jsonl', '--forms', 'fp32', 'fp16', 'int8',
                        'tensorrt']),

@@ -126,11 +126,12 @@ def _all_engines() -> list[tuple[str, str]]:
 
 
 def _one_task(loaded: dict[str, SkillPredictor], seconds: float) -> dict[str, Any]:
-    """From a text to its skills, as a service call asks."""
-    from ..evaluation.speed.start_up import TEXT
+    """From a text to its skills, as a service call asks, one text after the other."""
+    from ..evaluation.speed.start_up import TEXTS
     from ..evaluation.speed.timing import side_by_side
     return _plain(side_by_side({
-        name: lambda number, predictor=predictor: predictor.predict([TEXT])
+        name: lambda number, predictor=predictor: predictor.predict(
+            [TEXTS[number % len(TEXTS)]])
         for name, predictor in loaded.items()}, seconds))
 
 
@@ -145,15 +146,17 @@ def _batches(loaded: dict[str, SkillPredictor], args: argparse.Namespace) -> lis
                 name: lambda number, predictor=predictor: predictor.probabilities(tasks)
                 for name, predictor in loaded.items()}, args.seconds, least=5)
             for name, timing in _plain(timings).items():
-                rows.append({'engine': name, 'batch': batch, 'tokens': tokens, **timing,
+                # A large batch of long texts goes through the encoders in parts.
+                runs = len(loaded[name].groups([len(task) for task in tasks]))
+                rows.append({'engine': name, 'batch': batch, 'tokens': tokens, 'runs': runs, **timing,
                              'tasks_per_s': 1e3 * batch / timing['p50']})
     return rows
 
 
 def _tasks(predictor: SkillPredictor, batch: int, tokens: int) -> list[list[int]]:
     """The same words over and over: how long a run takes does not depend on them."""
-    from ..evaluation.speed.start_up import TEXT
-    words = predictor.tokenize(TEXT)
+    from ..evaluation.speed.start_up import TEXTS
+    words = predictor.tokenize(TEXTS[0])
     count = min(tokens, predictor.model.max_tokens) - 2
     return [(words * (count // len(words) + 1))[:count]] * batch
 
@@ -193,9 +196,9 @@ def _readable(found: dict[str, Any]) -> str:
         tail = f'{floor:.2f} ms, {timing["p50"] / floor:.1f} times that' if floor else ''
         lines.append(f'{name:24}{timing["p50"]:9.2f}{timing["p90"]:9.2f}{timing["p99"]:9.2f}   '
                      f'{tail}'.rstrip())
-    lines += ['', f'{"tasks x tokens":24}{"batch":>6}{"tokens":>8}{"p50 ms":>9}{"p99 ms":>9}'
+    lines += ['', f'{"tasks x tokens":24}{"batch":>6}{"tokens":>8}{"runs":>6}{"p50 ms":>9}{"p99 ms":>9}'
                   f'{"tasks/s":>10}']
-    lines += [f'{row["engine"]:24}{row["batch"]:6}{row["tokens"]:8}{row["p50"]:9.2f}'
+    lines += [f'{row["engine"]:24}{row["batch"]:6}{row["tokens"]:8}{row["runs"]:6}{row["p50"]:9.2f}'
               f'{row["p99"]:9.2f}{row["tasks_per_s"]:10.0f}' for row in found['batches']]
     lines += ['', *(f'{name}: {entry["device"]}; {_started(entry["start_up"])}'
                     for name, entry in found['engines'].items())]

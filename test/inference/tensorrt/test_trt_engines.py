@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip('tensorrt_rtx')
 
+from builder_spy import check_network, watch_builder  # noqa: E402
 from skill_predictor.inference import artefacts  # noqa: E402
 from skill_predictor.inference.errors import BackendError  # noqa: E402
 from skill_predictor.inference.graph import build_graph  # noqa: E402
@@ -86,43 +87,16 @@ def test_everything_it_depends_on_is_in_the_key(tiny, request_of, library, monke
     assert len(found) == 11
 
 
-def test_the_network_is_what_was_written(model, library, monkeypatch):
+@pytest.mark.parametrize('encoder', [0, 1])
+def test_the_network_is_what_was_written(model, library, monkeypatch, encoder):
     """Names, types and shapes as the builder sees them."""
     import tensorrt_rtx as trt
-    seen, made = {}, []
-    original = trt.Builder.build_serialized_network
-
-    def spy(builder, network, config):
-        seen.update(
-            inputs={tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in
-                    map(network.get_input, range(network.num_inputs))},
-            outputs={tensor.name: (tensor.dtype, tuple(tensor.shape)) for tensor in
-                     map(network.get_output, range(network.num_outputs))},
-            typed=network.get_flag(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED),
-            profiles=config.num_optimization_profiles,
-            workspace=config.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE))
-        return original(builder, network, config)
-
-    class Builder(trt.Builder):
-        build_serialized_network = spy
-
-        def create_optimization_profile(self):
-            made.append(super().create_optimization_profile())
-            return made[-1]
-    monkeypatch.setattr(trt, 'Builder', Builder)
-    graph = artefacts.onnx_file(model, model.encoders[0], 'fp16')
+    seen = watch_builder(monkeypatch, trt)
+    graph = artefacts.onnx_file(model, model.encoders[encoder], 'fp16')
     plan = build_plan(library, graph, profiles(MAX_TOKENS), 'fp16', workspace_bytes=1 << 28)
     assert plan.content
-    assert seen == {
-        'inputs': {'input_ids': (trt.int64, (-1, -1)), 'attention_mask': (trt.int64, (-1, -1))},
-        'outputs': {'probabilities': (trt.float32, (-1, 6))},
-        'typed': True, 'profiles': 3, 'workspace': 1 << 28}
-    for name in ('input_ids', 'attention_mask'):
-        shapes = [[tuple(shape) for shape in profile.get_shape(name)] for profile in made]
-        assert shapes == [list(profile.shapes) for profile in profiles(MAX_TOKENS)]
-        # One task, a few, and many up to 64, each from the shortest text to the longest.
-        assert [(least[0], most[0]) for least, _, most in shapes] == [(1, 1), (1, 8), (1, 64)]
-        assert all((least[1], most[1]) == (3, MAX_TOKENS) for least, _, most in shapes)
+    check_network(seen, trt, MAX_TOKENS)
+    assert seen['workspace'] == 1 << 28
 
 
 def test_a_graph_in_another_precision_is_refused(model, library):
