@@ -13,6 +13,9 @@ from ..processors import usable_processors
 from ..store import ReleasedModel
 from .base import Backend, BackendOptions
 
+DISABLED_OPTIMIZERS = ['SkipLayerNormFusion']
+"""ONNX Runtime's joint operator for a sum and its layer norm takes longer than the two (1.31)."""
+
 
 class OnnxRuntimeBackend(Backend):
     """All encoders as ONNX Runtime sessions, run one after the other."""
@@ -71,7 +74,8 @@ class OnnxRuntimeBackend(Backend):
         self._sessions.clear()
 
 
-def _session(path, threads: int):
+def session_options(threads: int):
+    """Options of a session, chosen by measurement (``benchmarks/options.py``)."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -79,7 +83,11 @@ def _session(path, threads: int):
     # Threads that wait for more work spin; those of one encoder would take the cores from the next.
     options.add_session_config_entry('session.force_spinning_stop', '1')
     options.log_severity_level = 3  # errors only: its warnings are about graph internals
-    # ONNX Runtime's joint operator for a sum and its layer norm takes longer than the two (1.31).
+    return options
+
+
+def _session(path, threads: int):
+    import onnxruntime
     return onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider'],
-        disabled_optimizers=['SkipLayerNormFusion'])
+        str(path), session_options(threads), providers=['CPUExecutionProvider'],
+        disabled_optimizers=DISABLED_OPTIMIZERS)
