@@ -14,6 +14,7 @@ from ..inference.averaging import weighted_mean
 from ..inference.store import ReleasedModel
 from ..inference.tokenizer import TaskTokenizer
 from ..taxonomy import DEFAULT_THRESHOLD
+from .averaging_trial import try_ways, WayScore
 from .calibration import Calibration, cooled, fit_calibration, scaled
 from .examples import Examples
 from .model_card import model_card
@@ -21,6 +22,9 @@ from .ranges import activation_ranges
 from .release import TrainedEncoder, write_release
 from .runs import Run
 
+
+LEAST_TO_TRY = 100
+"""Of fewer validation tasks, a tenth would tell nothing of a way to average."""
 
 ENSEMBLE = 'ensemble'
 """Name of the mean of all encoders' probabilities, beside the encoders' own names."""
@@ -58,6 +62,15 @@ def calibrate(runs: Sequence[Run], validation: Examples) -> Ensemble:
         return Ensemble(runs, fit_calibration(
             [run.predictions['validation'] for run in runs], validation.targets))
     return Ensemble(runs, Calibration.none(len(runs)))
+
+
+def _ways(runs: Sequence[Run], validation: Examples) -> list[WayScore]:
+    """What else might be done with the encoders' probabilities; nothing where there is no choice."""
+    if len(runs) < 2 or len(validation) < LEAST_TO_TRY or not all(
+            run.recipe.calibrate for run in runs):
+        return []
+    return try_ways([run.predictions['validation'] for run in runs], validation.targets,
+                    validation.groups)
 
 
 def measure(ensemble: Ensemble, examples: Mapping[str, Examples]) -> dict[str, list[SystemScores]]:
@@ -122,7 +135,8 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
     ensemble = calibrate(runs, examples['validation'])
     figures = measure(ensemble, examples)
     card = model_card(name, runs, ensemble.calibration, {
-        split: len(part) for split, part in examples.items()}, figures, command)
+        split: len(part) for split, part in examples.items()}, figures, command,
+        _ways(runs, examples['validation']))
     vocabulary = known_encoders.find_vocabulary(folder=encoders_folder, offline=offline)
     tokenizer = TaskTokenizer(vocabulary, known_encoders.MAX_TOKENS)
     encoders = [replace(encoder, ranges=activation_ranges(

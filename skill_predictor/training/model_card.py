@@ -8,6 +8,7 @@ from dataclasses import fields
 from ..evaluation.comparison import markdown, SystemScores
 from ..markdown import table
 from ..taxonomy import SKILLS
+from .averaging_trial import FOLDS, WayScore
 from .calibration import Calibration
 from .recipe import Recipe
 from .runs import Run
@@ -41,7 +42,7 @@ robots of equal skills apart, or to judge texts in other languages.
 
 Trained on {train} tasks (`train.jsonl` of the dataset, SHA-256 `{data}`). {chosen}
 on {validation} others (**validation**). The tasks of the other splits chose nothing of this training.
-
+{ways}
 ```
 {command}
 ```
@@ -83,7 +84,7 @@ this card, where `skill-predictor report` has written one.
 
 def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
                tasks: Mapping[str, int], figures: Mapping[str, Sequence[SystemScores]],
-               command: str) -> str:
+               command: str, ways: Sequence[WayScore] = ()) -> str:
     """The card as Markdown.
 
     Parameters
@@ -100,6 +101,8 @@ def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
         Scores by split, from :func:`skill_predictor.training.ensemble.measure`.
     command
         What makes the model again.
+    ways
+        From :func:`skill_predictor.training.averaging_trial.try_ways`; empty: not tried.
     """
     return _CARD.format(
         name=name, names=', '.join(f'`{skill}`' for skill in SKILLS),
@@ -108,7 +111,7 @@ def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
                else 'those of one sentence encoder'),
         first='The ensemble' if len(runs) > 1 else 'The encoder',
         against=' against the ensemble' if len(runs) > 1 else '',
-        encoders=_encoders(runs), recipe=_recipes(runs, calibration),
+        encoders=_encoders(runs), recipe=_recipes(runs, calibration), ways=_ways(ways),
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{markdown(scores)}'
                             for split, scores in figures.items()),
@@ -153,6 +156,16 @@ def _recipes(runs: Sequence[Run], calibration: Calibration) -> str:
              ['temperature', *(f'{value:.2f}' for value in calibration.temperatures)],
              ['weight in the mean', *(f'{value:.2f}' for value in calibration.weights)]]
     return table(['', *(run.recipe.encoder for run in runs)], rows)
+
+
+def _ways(ways: Sequence[WayScore]) -> str:
+    if not ways:
+        return ''
+    rows = [[way.name, f'{way.exact_match:.4f}', f'{way.cross_entropy:.4f}', f'{way.p_value:.2g}']
+            for way in ways]
+    return (f'\nWays to average, by {FOLDS}-fold cross-validation on validation (what is chosen on the other '
+            'folds is judged on each):\n\n' + table(
+                ['', 'exact match', 'cross-entropy', 'p against the plain mean'], rows) + '\n')
 
 
 def _shown(value: object) -> str:
