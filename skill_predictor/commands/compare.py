@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -122,7 +123,8 @@ def _write(path: str, judged, data: dict[str, str], answers, unanswered,
         'tasks': [task.id for task in tasks], 'texts_sha256': _sha256(tasks),
         'systems': [row.to_dict() for row in _compare(tasks, answers[split])],
         'unanswered': unanswered[split],
-        'decisions': {name: flags.astype(int).tolist() for name, flags in answers[split].items()}}
+        'decisions': {name: [''.join('01'[flag] for flag in row) for row in flags.astype(int)]
+                      for name, flags in answers[split].items()}}
         for split, tasks in judged.items()}}
     with output(path) as stream:
         stream.write(json.dumps(found) + '\n')
@@ -147,13 +149,19 @@ def _earlier(path: str | None, judged, data: dict[str, str]) -> dict[str, Any]:
                 raise UsageError(f'{path} compares systems that were fitted to, or chosen by, other '
                                  'tasks; compare anew')
             flags = label_flags(tasks)
-            if any(np.shape(found) != flags.shape for found in part['decisions'].values()):
+            if any(_flags(found).shape != flags.shape for found in part['decisions'].values()):
                 raise UsageError(f'{path} lacks decisions in {split}')
             part['unanswered'].keys()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f'{path} is no comparison (compare --json) of {", ".join(judged)}: '
                          f'{type(error).__name__} {error}') from error
     return before
+
+
+def _flags(rows: Sequence[str]) -> np.ndarray:
+    """Decisions as they are written, bool, shape (tasks, 6)."""
+    import numpy as np
+    return np.array([[flag == '1' for flag in row] for row in rows])
 
 
 def _beside(answers, unanswered, earlier: dict[str, Any]):
@@ -164,6 +172,6 @@ def _beside(answers, unanswered, earlier: dict[str, Any]):
     for split, found in all_answers.items() if earlier else ():
         for name, flags in earlier[split]['decisions'].items():
             if name not in found:
-                found[name] = np.array(flags, dtype=bool)
+                found[name] = _flags(flags)
                 all_unanswered[split][name] = earlier[split]['unanswered'].get(name, 0)
     return all_answers, all_unanswered

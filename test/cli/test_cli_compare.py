@@ -58,7 +58,7 @@ def test_models_and_language_models(compare, data, chat_server, shared_tiny):  #
     # ten of twelve tasks that only the language model has right
     assert (clever['against']['only_first'], clever['against']['only_second']) == (0, 10)
     assert f'{constant}, mpnet alone' in systems and len(found['test']['tasks']) == 12
-    assert found['test']['decisions'][constant] == [[0, 1, 0, 0, 0, 1]] * 12
+    assert found['test']['decisions'][constant] == ['010001'] * 12
     assert 'test, 12 tasks' in done.out and '| clever, zero-shot | 1.000' in done.out
 
 
@@ -117,7 +117,7 @@ def test_systems_of_an_earlier_comparison(compare, data, shared_tiny):
     (lambda found: found['test']['tasks'].pop(), 'compares on other tasks in test'),
     (lambda found: found['test'].update(texts_sha256='0'), 'compares on other tasks in test'),
     (lambda found: found['test'].update(data_sha256={}), 'fitted to, or chosen by, other tasks'),
-    (lambda found: found['test']['decisions'].update(x=[[1, 0]]), 'lacks decisions in test'),
+    (lambda found: found['test']['decisions'].update(x=['10']), 'lacks decisions in test'),
     (lambda found: found.pop('test_domains'), 'is no comparison')])
 def test_an_earlier_comparison_of_something_else(compare, data, change, said):
     pytest.importorskip('sklearn')
