@@ -15,7 +15,6 @@ from . import add_model_options, add_prediction_options, output, UsageError
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ..dataset.records import label_flags
 from ..extras import install
-from ..inference.store import sha256_file
 from .compared_systems import systems
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
     from ..evaluation.comparison import markdown
     from ..evaluation.metrics import scikit_learn
+    from ..inference.store import sha256_file
     scikit_learn()
     if args.setfit and importlib.util.find_spec('setfit') is None:
         raise ImportError(f'--setfit needs the setfit library: {install("train", "setfit")}')

@@ -137,6 +137,7 @@ def test_ctrl_c_stops_the_build(build, monkeypatch, phase):
     """Whenever it comes: TensorRT swallows what its callbacks raise."""
     import signal
     before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run detached
     original = build_module._monitor
 
     def pressing(*arguments):
@@ -153,10 +154,13 @@ def test_ctrl_c_stops_the_build(build, monkeypatch, phase):
         return monitor
     monkeypatch.setattr(build_module, '_monitor', pressing)
     trt = Recorder()
-    with pytest.raises(KeyboardInterrupt):
-        build(trt, progress=lambda line: None)
-    assert trt.seen['goes on'] == [phase == 'phase_finish'] * 3
-    assert signal.getsignal(signal.SIGINT) is before
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build(trt, progress=lambda line: None)
+        assert trt.seen['goes on'] == [phase == 'phase_finish'] * 3
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_the_progress_raises_ends_the_build(build, monkeypatch):
