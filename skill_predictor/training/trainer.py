@@ -47,6 +47,15 @@ class SkillTrainer(Trainer):
             loss = loss + self.recipe.consistency * _divergence(logits, again)
         return (loss, {'logits': logits}) if return_outputs else loss
 
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        """In float32: mixed precision is put around this one network's ``forward``, not its class's."""
+        inputs = self._prepare_inputs(inputs)
+        labels = inputs.pop('labels')
+        with torch.no_grad():
+            logits = type(model).forward(model, **inputs)
+            loss = self._cross_entropy(logits, labels)
+        return loss, None if prediction_loss_only else logits, labels
+
     def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         targets = labels + self.recipe.label_smoothing * (0.5 - labels)
         return nn.functional.binary_cross_entropy_with_logits(

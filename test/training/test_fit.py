@@ -123,7 +123,10 @@ def test_adapters_start_as_nothing_and_leave_the_rest_alone(tiny_encoder):
     assert sum('lora_' in name for name in trained) == 12 and len(trained) == 12 + 6 + 4
 
 
-def test_best_epoch_is_kept_and_the_log_tells(tiny_encoder, vocabulary, examples, tmp_path):
+@pytest.mark.parametrize('bfloat16', [False, True])
+def test_best_epoch_is_kept_and_the_log_tells(tiny_encoder, vocabulary, examples, tmp_path,
+                                              monkeypatch, bfloat16):
+    monkeypatch.setattr(trainer, 'multiplies_bfloat16', lambda: bfloat16)
     recipe = Recipe(**FAST, epochs=12, patience=2)
     lines = []
     model = train(tiny_encoder, vocabulary, examples, recipe, examples, folder=tmp_path,
@@ -132,7 +135,7 @@ def test_best_epoch_is_kept_and_the_log_tells(tiny_encoder, vocabulary, examples
     best = found.index(max(found))
     assert len(found) == min(12, best + 1 + 2)
     exact = ((model.predict(examples.texts) >= 0.5) == examples.targets).all(axis=1).mean()
-    assert exact == pytest.approx(max(found))
+    assert exact == pytest.approx(max(found)), 'also the figures of mixed precision are float32\'s'
     with open(tmp_path / 'log.csv', encoding='utf-8') as stream:
         rows = list(csv.DictReader(stream))
     assert [row['eval_exact_match'] for row in rows if row['eval_exact_match']] == [
