@@ -28,9 +28,9 @@ class TensorRtBackend(Backend):
 
     name = 'tensorrt'
     precisions = ENGINE_PRECISIONS
-    # Where an Orin's arithmetic takes as long as reading the weights: 85 TFLOPS in half precision, and
-    # two operations per weight and token, against 204.8 GB/s and two bytes per weight.
-    free_tokens = 256
+    # Up to about 200 an AGX Orin's arithmetic (42 TFLOPS in half precision, dense; two operations per
+    # weight and token) is done before its memory (204.8 GB/s; two bytes per weight) has given the weights.
+    free_tokens = 192
 
     def __init__(self, gpu: cuda.Gpu, runtime: Any, runners: list[EngineRunner],
                  device: str) -> None:
