@@ -60,17 +60,25 @@ def _megabytes(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Build what is missing, or say what that is."""
+    from ..inference.errors import BackendError
+    from ..inference.tensorrt import cuda
     from ..inference.tensorrt.engines import engine_file
     requests = _requests(args)
     if args.dry_run:
         _tell(requests)
         return 0
+    no_gpu = cuda.missing()
+    if args.layers is not None and no_gpu is not None:
+        raise BackendError(f'--layers asks the engines on a GPU, but {no_gpu}')
     started = time.monotonic()
     with progress_lines(keep=True) as say:
         paths = [engine_file(request, encoders_folder=args.encoders, rebuild=args.rebuild,
                              workspace_bytes=args.workspace, offline=args.offline, progress=say)
                  for request in requests]
-        _inspect(requests, args, say)
+        if no_gpu is None:
+            _inspect(requests, args, say)
+        else:
+            say(f'the engines were not loaded to be inspected: {no_gpu}')
     print(f'{requests[0].model.version}: {args.precision} engines for {requests[0].device} are '
           f'ready after {time.monotonic() - started:.1f} s', *(f'  {path}' for path in paths),
           sep='\n')
@@ -82,14 +90,6 @@ def _inspect(requests: list[EngineRequest], args: argparse.Namespace,
     """Say what the engines compute in; refuse those that lost the precision they were built for."""
     from ..inference.backends import BackendOptions
     from ..inference.backends.tensorrt import TensorRtBackend
-    from ..inference.errors import BackendError
-    from ..inference.tensorrt import cuda
-    reason = cuda.missing()
-    if reason is not None:
-        if args.layers is not None:
-            raise BackendError(f'--layers asks the engines on a GPU, but {reason}')
-        say(f'the engines were not loaded to be inspected: {reason}')
-        return
     options = BackendOptions(encoders_folder=args.encoders, offline=args.offline)
     with closing(TensorRtBackend.of_requests(requests, options, say)) as backend:
         if args.layers is not None:

@@ -58,16 +58,19 @@ class Ensemble:
 
 def calibrate(runs: Sequence[Run], validation: Examples) -> Ensemble:
     """Put runs together as suits the validation tasks best, if all their recipes allow that."""
-    if all(run.recipe.calibrate for run in runs):
+    if _may_calibrate(runs):
         return Ensemble(runs, fit_calibration(
             [run.predictions['validation'] for run in runs], validation.targets))
     return Ensemble(runs, Calibration.none(len(runs)))
 
 
+def _may_calibrate(runs: Sequence[Run]) -> bool:
+    return all(run.recipe.calibrate for run in runs)
+
+
 def _ways(runs: Sequence[Run], validation: Examples) -> list[WayScore]:
     """What else might be done with the encoders' probabilities; nothing where there is no choice."""
-    if len(runs) < 2 or len(validation) < LEAST_TO_TRY or not all(
-            run.recipe.calibrate for run in runs):
+    if len(runs) < 2 or len(validation) < LEAST_TO_TRY or not _may_calibrate(runs):
         return []
     return try_ways([run.predictions['validation'] for run in runs], validation.targets,
                     validation.groups)

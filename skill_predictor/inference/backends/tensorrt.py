@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -32,10 +31,10 @@ class TensorRtBackend(Backend):
     # weight and token) is done before its memory (204.8 GB/s; two bytes per weight) has given the weights.
     free_tokens = 192
 
-    def __init__(self, gpu: cuda.Gpu, runtime: Any, runners: list[EngineRunner],
+    def __init__(self, gpu: cuda.Gpu, runtimes: list[Any], runners: list[EngineRunner],
                  device: str) -> None:
         self._gpu = gpu
-        self._runtime = runtime  # must outlive its engines
+        self._runtimes = runtimes  # must outlive their engines
         self._runners = runners
         self._device = device
 
@@ -84,29 +83,23 @@ class TensorRtBackend(Backend):
         model, library, device = requests[0].model, requests[0].library, requests[0].device
         paths = _files(requests, options, progress)
         gpu = cuda.Gpu()
-        runtime, engine, messages = None, None, library.messages()
+        messages = library.messages()
+        runtimes: list[Any] = []
         runners: list[EngineRunner] = []
         try:
             with gpu.current():
-                runtime = library.module.Runtime(messages)
+                runtimes.append(library.module.Runtime(messages))
                 for request, path in zip(requests, paths):
-                    engine = _engine(runtime, request, path, options, progress, messages)
-                    runners.append(EngineRunner(gpu, library, engine, profiles(model.max_tokens),
-                                                request.encoder.head_layers[-1]))
+                    runners.append(EngineRunner(
+                        gpu, library, _engine(runtimes[0], request, path, options, progress, messages),
+                        profiles(model.max_tokens), request.encoder.head_layers[-1]))
                     _check_precision(runners[-1], request, progress)
                     runners[-1].warm_up()
         except BaseException as error:
-            with suppress(BackendError), gpu.current():
-                # TensorRT's objects must go before the context does; the traceback holds some.
-                traceback.clear_frames(error.__traceback__)
-                while runners:
-                    runners.pop().close()
-                engine = None
-                runtime = None  # after its engines
-            _close(gpu, runners)
+            _close(gpu, runners, runtimes, error)
             raise
         at_hand = device if device.compute_capability else cuda.device()
-        return cls(gpu, runtime, runners, f'{at_hand}, {library}, {requests[0].precision}')
+        return cls(gpu, runtimes, runners, f'{at_hand}, {library}, {requests[0].precision}')
 
     @property
     def device(self) -> str:
@@ -140,11 +133,7 @@ class TensorRtBackend(Backend):
 
     def close(self) -> None:
         if self._runners:
-            with suppress(BackendError), self._gpu.current():
-                while self._runners:
-                    self._runners.pop().close()
-                self._runtime = None
-            _close(self._gpu, self._runners)
+            _close(self._gpu, self._runners, self._runtimes)
 
 
 def _requests(model: ReleasedModel, options: BackendOptions) -> list[EngineRequest]:
@@ -192,11 +181,17 @@ def _check_precision(runner: EngineRunner, request: EngineRequest,
     say(f'{request.encoder.name} on the GPU: {told}')
 
 
-def _close(gpu: cuda.Gpu, runners: list[EngineRunner]) -> None:
+def _close(gpu: cuda.Gpu, runners: list[EngineRunner], runtimes: list[Any],
+           error: BaseException | None = None) -> None:
+    """Let go of TensorRT's objects, also of those that an error's traceback holds, then of the context."""
     try:
         with gpu.current():
+            if error is not None:
+                traceback.clear_frames(error.__traceback__)
             while runners:
                 runners.pop().close()
+            runtimes.clear()
     finally:
         runners.clear()
+        runtimes.clear()
         gpu.close()
