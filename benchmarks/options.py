@@ -10,7 +10,6 @@ of its own, and all are called in turn (benchmarks/workers.py).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-from workers import in_turn, System, Worker  # noqa: E402
+from workers import in_turn, parser_of, System, Worker  # noqa: E402
 
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
 from skill_predictor.evaluation.speed.timing import Timing  # noqa: E402
@@ -56,13 +55,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--model', metavar='NAME', help="a released model (default: this version's)")
-    parser.add_argument('--tasks', type=Path, default=ROOT / 'data' / 'test.jsonl', metavar='FILE',
-                        help='whose texts are run (default: data/test.jsonl)')
-    parser.add_argument('--seconds', type=float, default=60.0, help='to measure (default: 60)')
-    parser.add_argument('--threads', type=int, default=0, help='of a session (default: all)')
+    parser = parser_of(__doc__)
     parser.add_argument('--output', type=Path, metavar='FILE', help='write the table, as Markdown')
     args = parser.parse_args()
     threads = args.threads or usable_processors()

@@ -11,7 +11,6 @@ is left out with a line.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-from workers import in_turn, System, Worker  # noqa: E402
+from workers import in_turn, parser_of, System, Worker  # noqa: E402
 
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
 from skill_predictor.evaluation.speed import machine  # noqa: E402
@@ -42,13 +41,7 @@ REFERENCE = 'sentence-transformers encode + heads'
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--model', metavar='NAME', help='a released model (default: this version\'s)')
-    parser.add_argument('--tasks', type=Path, default=ROOT / 'data' / 'test.jsonl', metavar='FILE',
-                        help='whose texts are run (default: data/test.jsonl)')
-    parser.add_argument('--seconds', type=float, default=60.0, help='to measure (default: 60)')
-    parser.add_argument('--threads', type=int, default=0, help='of every system (default: all)')
+    parser = parser_of(__doc__)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to FILE')
     args = parser.parse_args()
     threads = args.threads or usable_processors()

@@ -7,11 +7,13 @@ block at a time, in an order drawn anew each round.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +23,19 @@ from skill_predictor.evaluation.speed.timing import summary, Timing
 System = Callable[[str], np.ndarray]
 BLOCK = 10
 """Calls in one block; the first is not counted, since others had the caches before it."""
+
+
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """Options of every script that measures systems in turn."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--model', metavar='NAME', help="a released model (default: this version's)")
+    parser.add_argument('--tasks', type=Path, metavar='FILE',
+                        default=Path(__file__).resolve().parents[1] / 'data' / 'test.jsonl',
+                        help='whose texts are run (default: data/test.jsonl)')
+    parser.add_argument('--seconds', type=float, default=60.0, help='to measure (default: 60)')
+    parser.add_argument('--threads', type=int, default=0, help='of every system (default: all)')
+    return parser
 
 
 class Worker:
