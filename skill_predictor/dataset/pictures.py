@@ -18,6 +18,8 @@ _STYLES = ('-', '--', ':')
 _WIDTH = 8.0
 _MANY = 60
 """Beyond so many bars they are drawn smaller."""
+_DOMAINS = 100
+"""Of more domains the largest are drawn."""
 
 
 def draw(folder: str | os.PathLike, splits: Mapping[str, Sequence[TaskRecord]],
@@ -41,7 +43,7 @@ def draw(folder: str | os.PathLike, splits: Mapping[str, Sequence[TaskRecord]],
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         'skill_sets': _bars(statistics.skill_sets, 'Tasks by skill set', log=True),
-        'domains': _bars(statistics.domains, f'Tasks by domain ({len(statistics.domains)})'),
+        'domains': _domains(statistics.domains),
         'lengths': _lengths(splits)}
     if statistics.boundaries:
         figures['boundaries'] = _bars(statistics.boundaries, 'Tasks that test a boundary of the guide')
@@ -104,6 +106,14 @@ def _bars(counts: Mapping[str, int], title: str, log: bool = False):
     axes.margins(x=0.1, y=0.01)
     axes.set(title=title, xlabel='tasks (logarithmic)' if log else 'tasks')
     return figure
+
+
+def _domains(counts: Mapping[str, int]):
+    if len(counts) <= _DOMAINS:
+        return _bars(counts, f'Tasks by domain ({len(counts)})')
+    most = dict(sorted(counts.items(), key=lambda item: -item[1])[:_DOMAINS])
+    share = sum(most.values()) / sum(counts.values())
+    return _bars(most, f'The {_DOMAINS} largest of {len(counts)} domains ({share:.0%} of the tasks)')
 
 
 def _lengths(splits: Mapping[str, Sequence[TaskRecord]]):

@@ -44,6 +44,15 @@ def test_same_data_same_file(tmp_path, splits):
     assert 'agreement' not in [path.stem for path in first]
 
 
+def test_of_many_domains_the_largest_are_drawn(tmp_path, splits):
+    heights = []
+    for domains in (70, 100, 150):
+        splits['train'] = [TaskRecord(f't{n}', f'task {n}', (), f'domain {n % domains}', 'w')
+                           for n in range(300)]
+        heights.append(size(draw(tmp_path, splits, statistics(splits))[1])[1])
+    assert heights[0] < heights[1] == heights[2]
+
+
 def test_learning_curve_is_drawn(tmp_path):
     draw_curve(tmp_path / 'curve.png', {'probe': {1000: 0.3, 2000: 0.5}, 'tuned': {2000: 0.9}}, 'T')
     assert size(tmp_path / 'curve.png') == (800, 450)
