@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
 from ..allocation.tasks import Status
 from ..evaluation.bags.evaluation import replay
 from ..evaluation.bags.figures import figures, rows
-from ..evaluation.bags.events import RecordedTask
+from ..evaluation.bags.events import Event, RecordedTask
 from ..evaluation.bags.labels import read_labels
 from ..evaluation.bags.live import first_robots, LiveRun
 from ..evaluation.bags.page import page
@@ -42,7 +42,7 @@ from ..evaluation.significance import mcnemar
 from ..taxonomy import SKILLS
 from . import qos
 from .bag_evaluator_parameters import declare_parameters
-from .main import spin
+from .main import spin, stopped_by_signals
 from .managed_publishers import ManagedPublishers
 from .pace import Pace, POLL_S
 from .parameters import ParameterError, Settings, topic_names
@@ -91,7 +91,7 @@ class BagEvaluatorNode(Node):
             if self.settings[name] and not folder.is_dir():
                 raise ParameterError(f'parameter {name}: there is no folder {folder}')
         self._labels = read_labels(self.settings['labels']) if self.settings['labels'] else None
-        self._run = LiveRun(self.settings['timeout_s'])
+        self._run = LiveRun(self.settings['timeout_s'], self.settings['max_text_length'])
         # A run must not take the last one's answers for its own.
         self._suffix = f'@{os.getpid()}-{int(time.time()) % 100_000}'
         if self.settings['play']:
@@ -144,10 +144,19 @@ class BagEvaluatorNode(Node):
             self._wait_for_graph(stop)
             (self._play if self.settings['play'] else self._listen)(bag, stop)
         self._wait_for_answers(stop)
-        return self._report(time.monotonic() - started)
+        return self._report(time.monotonic() - started, ended=stop.is_set())
 
     def _bag(self) -> Bag:
-        return Bag(self.settings['bag'], topic_names(self.settings['text_topics']) or None)
+        bag = Bag(self.settings['bag'], topic_names(self.settings['text_topics']) or None)
+        label_topic = self.settings['label_topic']
+        lacks = [f'topic {name}' for name in bag.absent]
+        if label_topic and not bag.label_topics(label_topic):
+            lacks.append(f'skill vectors on {label_topic}')
+        if lacks:
+            bag.close()
+            raise BagError(f'{bag.path} has no {", no ".join(lacks)}; it has: '
+                           f'{", ".join(sorted(bag.topics))}')
+        return bag
 
     def _play(self, bag: Bag, stop: threading.Event) -> None:
         told = time.monotonic()
@@ -225,13 +234,18 @@ class BagEvaluatorNode(Node):
             self._run.give_up()
         time.sleep(LATE_S)
 
-    def _report(self, seconds: float) -> int:
+    def _report(self, seconds: float, *, ended: bool) -> int:
+        """``ended``: before its time, so that the rest of the recording was not to be heard."""
         recorded: dict[str, tuple[str, ...]] = {}
+        tasks: Counter[bool] = Counter()
         with self._bag() as bag:
-            found = replay(first_robots(bag.events(), recorded), self._run.said, labels=self._labels,
+            events = _counted(first_robots(bag.events(), recorded), tasks)
+            found = replay(events, self._run.said, labels=self._labels,
                            label_topics=bag.label_topics(self.settings['label_topic'] or None))
             troubles = [*bag.troubles, *found.troubles()]
-        live = {**self._run.facts(recorded), 'seconds': seconds, 'rate': self.settings['rate']}
+        listened = not self.settings['play'] and not ended
+        live = {**self._run.facts(recorded), 'seconds': seconds, 'rate': self.settings['rate'],
+                'not_heard': max(0, tasks[True] - self._run.asked) if listened else 0}
         if not live['asked']:
             raise BagError('; '.join(['no task was played', *troubles]))
         result: dict[str, Any] = {
@@ -245,17 +259,21 @@ class BagEvaluatorNode(Node):
         print(table(result, found, None, SHOWN_CHANGES), flush=True)
         for trouble in troubles:
             self.get_logger().warning(f'trouble: {trouble}')
-        if live['unanswered'] or live['answered_too_often']:
+        if live['unanswered'] or live['answered_too_often'] or live['not_heard']:
             return 1
         return 3 if troubles else 0
 
 
 def main() -> None:
     """Run ``bag_evaluator_node``."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: stop.set())
-    sys.exit(_run(stop))
+    sys.exit(_run(stopped_by_signals()))
+
+
+def _counted(events: Iterator[Event], tasks: Counter[bool]) -> Iterator[Event]:
+    """Pass events on, and count which are tasks."""
+    for event in events:
+        tasks[isinstance(event, RecordedTask)] += 1
+        yield event
 
 
 def _run(stop: threading.Event) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..inference.text import DEFAULT_MAX_LENGTH
 from .parameters import Settings
 
 
@@ -19,6 +20,8 @@ def declare_parameters(settings: Settings) -> None:
             between=(0.0, 1e9), read_only=True)
     declare('timeout_s', 30.0, 'How long to wait for the graph, and for an answer [s].',
             between=(0.1, 3600.0), read_only=True)
+    declare('max_text_length', DEFAULT_MAX_LENGTH, "Most characters of a task's text, as the predictor's.",
+            between=(1, 100_000), read_only=True)
     declare('labels', '', 'JSON Lines with what is right: text and label.', read_only=True)
     declare('label_topic', '', 'Topic of the recording with what is right; empty: those called '
             'task_labels.', read_only=True)

@@ -17,6 +17,26 @@ from rclpy.signals import SignalHandlerOptions
 from .managed import ManagedNode
 
 
+def stopped_by_signals() -> threading.Event:
+    """An event that SIGINT or SIGTERM sets; to be called once, in the main thread.
+
+    A handler that set the event itself would wait for ever where the signal meets the main thread inside
+    ``Event.wait``, which holds the same lock for a moment.
+    """
+    stop = threading.Event()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def wait() -> None:
+        os.read(reader, 1)
+        stop.set()
+    threading.Thread(target=wait, name='signals', daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    return stop
+
+
 def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> int:
     """Make a node, bring it up, and serve until SIGINT or SIGTERM; returns the exit code.
 
@@ -25,9 +45,7 @@ def run(make_node: Callable[[], ManagedNode], argv: list[str] | None = None) -> 
     not the main thread, so that a signal is seen at once and the node can finish its work and send
     its last answers before the context goes.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: stop.set())
+    stop = stopped_by_signals()
     try:
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()

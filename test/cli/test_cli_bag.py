@@ -10,7 +10,12 @@ import pytest
 for module in ('rosbags', 'sklearn', 'scipy', 'matplotlib', 'jinja2'):
     pytest.importorskip(module)
 
+from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
+
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from skill_predictor.evaluation.bags.events import RecordedAllocation, RecordedTask  # noqa: E402
+from skill_predictor.evaluation.bags.messages import own_types  # noqa: E402
+from skill_predictor.evaluation.bags.reading import Bag  # noqa: E402
 from skill_predictor.evaluation.bags.writing import write_bag  # noqa: E402
 from tiny_model import write_tiny_model  # noqa: E402
 
@@ -141,6 +146,78 @@ def test_one_bad_bag_of_several(cli, evaluate, tmp_path):
     assert 'there is no bag at' in done.err and 'no .mcap or .db3 file' in done.err
 
 
+def test_a_bag_without_one_of_the_topics_is_read_all_the_same(cli, evaluate, bag, tmp_path):
+    """Nobody spoke on that day; but a topic that no bag has is a mistake."""
+    store, kind = own_types(), 'std_msgs/msg/String'
+    with Writer(tmp_path / 'spoken', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.write(writer.add_connection('/speech', kind, typestore=store), 0,
+                     store.serialize_cdr(store.types[kind]('dive'), kind))
+    done = evaluate('--text-topics', '/speech', '--json', '-', more=[tmp_path / 'spoken'])
+    assert done.code == 0 and json.loads(done.out)['figures']['tasks'] == 21, done.err
+    for action in (['evaluate'], ['tasks']):
+        done = cli('bag', *action, bag, tmp_path / 'spoken', '--text-topics', '/nowhere')
+        assert done.code == 1 and '/nowhere' in done.err
+
+
+def test_one_bad_bag_does_not_cost_the_tasks_of_others(cli, bag, tmp_path):
+    done = cli('bag', 'tasks', tmp_path / 'none', bag, '--output', tmp_path / 'asked.jsonl')
+    assert done.code == 3 and 'there is no bag at' in done.err
+    assert len((tmp_path / 'asked.jsonl').read_text().splitlines()) == 20
+
+
+def test_texts_are_as_long_as_the_fleet_reads_them(cli, evaluate, tmp_path):
+    write_bag(tmp_path / 'long', [TaskRecord('long', 'bring the red box' + ' ' * 1000 + 'now')])
+    for more, unreadable in ((), 1), (('--max-text-length', 2000), 0):
+        done = evaluate('--json', '-', *more, more=[tmp_path / 'long'])
+        assert json.loads(done.out)['figures']['unreadable'] == unreadable
+    assert evaluate('--max-text-length', 0).code == 2
+
+
+def test_the_gate_without_a_table(evaluate, tmp_path):
+    assert evaluate('--json', tmp_path / 'baseline.json').code == 0
+    done = evaluate('--baseline', tmp_path / 'baseline.json', '--threshold', 'wheels=0.95', '--json', '-')
+    gate = json.loads(done.out)['gate']
+    assert done.code == 1 and not gate['passed'] and len(gate['worse']) == 15
+    assert 'gate FAILED' in done.err and 'worse: t-1, t-2' in done.err
+    assert json.loads((tmp_path / 'baseline.json').read_text())['gate'] is None
+
+
+def test_both_fleets_serve_the_same_tasks(cli, evaluate, bag, tmp_path):
+    """Of two recordings only one has vectors: without them nobody knows what would have been asked."""
+    (tmp_path / 'fleet.yaml').write_text(
+        '/**:\n  ros__parameters:\n    fleet:\n      cart: {skills: [wheels, hands]}\n')
+    write_bag(tmp_path / 'silent', [TaskRecord(f's-{number}', f'fetch box {number}')
+                                    for number in range(7)])
+    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'fleet.yaml', '--json', '-',
+                    more=[tmp_path / 'silent'])
+    fleet = json.loads(done.out)['fleet']
+    assert fleet['left_out'] == 7 and fleet['now']['served'] == 20
+    assert fleet['before']['served'] == 15 and len(fleet['differences']) == 5
+    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'fleet.yaml', more=[tmp_path / 'silent'])
+    assert '7 tasks lack one of the two vectors' in done.out
+
+
+def test_who_was_really_given_the_tasks(evaluate, tmp_path, monkeypatch):
+    """Beside the first run, which gives the cart what it can do as soon as it is free."""
+    (tmp_path / 'fleet.yaml').write_text(
+        '/**:\n  ros__parameters:\n    fleet:\n      cart: {skills: [wheels, hands]}\n')
+    events_of = Bag.events
+
+    def with_allocations(bag):
+        for event in events_of(bag):
+            yield event
+            number = int(event.task_id.removeprefix('t-'))
+            if isinstance(event, RecordedTask) and number < 10:
+                robots = ('cart',) if number in (1, 2, 3) else ('other',) if number % 4 else ()
+                yield RecordedAllocation(event.time_ns, '/task_allocations', event.task_id, 1, robots)
+    monkeypatch.setattr(Bag, 'events', with_allocations)
+    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'fleet.yaml', '--json', '-')
+    # 0, 4 and 8 need flight, and nobody had them; 5, 6, 7 and 9 were another's.
+    assert json.loads(done.out)['fleet']['really'] == {'tasks': 10, 'same_robots': 6}
+    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'fleet.yaml')
+    assert 'where that was recorded: 6 of 10' in done.out
+
+
 def test_a_fleet_beside_another_fleet(evaluate, tmp_path):
     """Without recorded vectors the vectors of now are served by both."""
     for name, skills in (('old', 'fly'), ('new', 'wheels, hands')):
@@ -161,7 +238,7 @@ def test_a_damaged_bag_is_evaluated_and_said(evaluate, bag):
     (['--baseline', 'missing.json'], 1, 'missing.json'),
     (['--baseline', 'tasks.jsonl'], 2, 'is no evaluation of bags'),
     (['--label-topic', '/nowhere'], 2, 'no bag has skill vectors on /nowhere'),
-    (['--text-topics', '/nowhere'], 1, 'has no topic /nowhere')])
+    (['--text-topics', '/nowhere'], 1, 'has a topic /nowhere')])
 def test_what_cannot_be_done(evaluate, tmp_path, monkeypatch, options, code, said):
     monkeypatch.chdir(tmp_path)
     done = evaluate(*options)

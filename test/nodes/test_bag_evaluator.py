@@ -67,7 +67,9 @@ def test_nobody_there_is_said(evaluate):
 @pytest.mark.parametrize('given, said', [
     ({'bag': ''}, 'say which recording'), ({'bag': '/nowhere'}, 'there is no bag at /nowhere'),
     ({'rate': -1.0}, 'parameter rate must be from 0'), ({'labels': '/nowhere'}, '/nowhere'),
-    ({'report': '/nowhere/page.html'}, 'parameter report: there is no folder /nowhere')])
+    ({'report': '/nowhere/page.html'}, 'parameter report: there is no folder /nowhere'),
+    ({'label_topic': 'task_labels'}, 'has no skill vectors on task_labels; it has: /task_labels'),
+    ({'text_topics': ['/speech']}, 'has no topic /speech; it has: /task_labels, /tasks')])
 def test_wrong_parameters_end_it_with_one_line(evaluate, given, said):
     code, log, _ = evaluate(**given)
     assert code == 1 and said in log and 'Traceback' not in log
@@ -141,6 +143,21 @@ def test_listening_while_another_plays(start, client, predictor, tmp_path):
         assert [row['right'] for row in result['rows'][:5]] == [True] * 5
         for topic in (publisher, texts):
             assert client.spin_until(lambda: topic.get_subscription_count() == 1)
+
+
+def test_what_a_listener_did_not_hear_is_said(start, client, predictor, bag, tmp_path):
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(10))
+    node = start('bag_evaluator_node', bag=str(bag), play=False, json=str(tmp_path / 'out.json'),
+                 longest_pause_s=3.0, timeout_s=4.0)
+    node.wait_for_log('listening')
+    assert client.spin_until(lambda: publisher.get_subscription_count() == 2)
+    client.spin(2.0)
+    for record in tasks(3):
+        publisher.publish(TaskDescription(task_id=record.id, text=record.text))
+    assert node.process.wait(60) == 1, node.log
+    live = json.loads((tmp_path / 'out.json').read_text())['live']
+    assert live['answered_once'] == 3 and live['not_heard'] == 17
+    assert '17 of the recording were not heard' in node.log
 
 
 @pytest.fixture

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...evaluation.bags.reading import Bag
 
 COMMANDS = ('evaluate', 'info', 'tasks', 'record-demo')
 """Each is a module of this folder."""
@@ -36,6 +42,30 @@ def add_text_topics(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--text-topics', nargs='+', metavar='TOPIC',
                         help='std_msgs/String topics that carry tasks (default: those called '
                              'task_text)')
+
+
+def open_bags(paths: Sequence[str], text_topics: Sequence[str] | None, stack: ExitStack,
+              troubles: list[str]) -> list[Bag]:
+    """The bags that can be opened; of the others ``troubles`` tells.
+
+    Raises
+    ------
+    BagError
+        When none can be opened, or none has one of the topics of plain texts.
+    """
+    from ...evaluation.bags.reading import Bag, BagError
+    bags = []
+    for path in paths:
+        try:
+            bags.append(stack.enter_context(Bag(path, text_topics)))
+        except BagError as error:
+            troubles.append(str(error))
+    if not bags:
+        raise BagError('; '.join(troubles))
+    nowhere = [name for name in text_topics or () if all(name in bag.absent for bag in bags)]
+    if nowhere:
+        raise BagError(f'none of {", ".join(paths)} has a topic {", ".join(nowhere)}')
+    return bags
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,11 +12,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from . import add_text_topics
+from . import add_text_topics, open_bags
 from .. import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                 UsageError)
+from ...inference.text import DEFAULT_MAX_LENGTH
 
 if TYPE_CHECKING:
+    import numpy as np
     from ...evaluation.bags.evaluation import Replayed, Said
     from ...evaluation.bags.events import Event, RecordedTask
     from ...evaluation.bags.labels import Labels
@@ -71,6 +73,9 @@ def add_parser(actions) -> None:
                              'recorded ones ask, and say what changes')
     parser.add_argument('--recorded-fleet', type=Path, metavar='FILE',
                         help='the fleet that serves as recorded (default: the same)')
+    parser.add_argument('--max-text-length', type=int, default=DEFAULT_MAX_LENGTH, metavar='N',
+                        help="most characters of a task's text, as the node's max_text_length "
+                             '(default: %(default)s); longer ones are unreadable')
     parser.add_argument('--json', metavar='FILE', help='write all figures and decisions to FILE; '
                         '-: to standard output, and no table')
     parser.add_argument('--report', metavar='FILE', help='write an HTML page with plots')
@@ -84,15 +89,23 @@ def run(args: argparse.Namespace) -> int:
     from ...evaluation.bags.gate import judge
     from ...evaluation.bags.labels import read_labels
     from ...evaluation.metrics import scikit_learn
+    if args.max_text_length < 1:
+        raise UsageError('--max-text-length must be 1 or more')
     scikit_learn()
     baseline, fleets = _baseline(args), _fleets(args)
     labels = read_labels(args.labels) if args.labels is not None else None
     troubles: list[str] = []
     with ExitStack() as stack:
-        bags = _open(args, stack, troubles)
+        bags = open_bags(args.bags, args.text_topics, stack, troubles)
+        if args.label_topic and not any(bag.label_topics(args.label_topic) for bag in bags):
+            raise UsageError(f'no bag has skill vectors on {args.label_topic}')
         model = stack.enter_context(closing(load_predictor(args)))
         other = _second(args, stack)
-        found = _replay(args, bags, model, other, labels, troubles)
+        for predictor in (model, other):
+            if predictor is not None:
+                predictor.max_length = args.max_text_length
+        allocated: dict[str, tuple[str, ...]] = {}
+        found = _replay(args, bags, model, other, labels, troubles, allocated)
         about = {'model': model.model.version, 'engine': model.backend.device,
                  'against': other.model.version if other else None,
                  'bags': [str(Path(bag).name) for bag in args.bags]}
@@ -100,12 +113,15 @@ def run(args: argparse.Namespace) -> int:
         print('; '.join(['there is no task in ' + ', '.join(args.bags), *troubles]), file=sys.stderr)
         return 1
     result = {**about, 'troubles': troubles, 'figures': figures(found), 'rows': rows(found),
-              'fleet': _serve(found, fleets)}
+              'fleet': _serve(found, fleets, allocated)}
     verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
+    result['gate'] = asdict(verdict) if verdict is not None else None
     _write(args, result, found, verdict)
+    from ...evaluation.bags.table import gate, table
     if args.json != '-':
-        from ...evaluation.bags.table import table
         print(table(result, found, verdict, SHOWN_CHANGES))
+    elif verdict is not None:
+        print('\n'.join(gate(verdict, SHOWN_CHANGES)), file=sys.stderr)
     for trouble in troubles:
         print(f'trouble: {trouble}', file=sys.stderr)
     if verdict is not None and not verdict.passed:
@@ -113,29 +129,16 @@ def run(args: argparse.Namespace) -> int:
     return 3 if troubles else 0
 
 
-def _open(args: argparse.Namespace, stack: ExitStack, troubles: list[str]) -> list[Bag]:
-    """The bags that can be opened; the others are troubles, but for the last one."""
-    from ...evaluation.bags.reading import Bag, BagError
-    bags = []
-    for path in args.bags:
-        try:
-            bags.append(stack.enter_context(Bag(path, args.text_topics)))
-        except BagError as error:
-            troubles.append(str(error))
-    if not bags:
-        raise BagError('; '.join(troubles))
-    if args.label_topic and not any(bag.label_topics(args.label_topic) for bag in bags):
-        raise UsageError(f'no bag has skill vectors on {args.label_topic}')
-    return bags
-
-
 def _replay(args: argparse.Namespace, bags: list[Bag], model: SkillPredictor,
             other: SkillPredictor | None, labels: Labels | None,
-            troubles: list[str]) -> Replayed:
+            troubles: list[str], allocated: dict[str, tuple[str, ...]]) -> Replayed:
     import heapq
     from ...evaluation.bags.evaluation import replay
+    from ...evaluation.bags.live import first_robots
     events = heapq.merge(*(_of_source(bag, number) for number, bag in enumerate(bags)),
                          key=lambda event: event.time_ns)
+    if args.fleet is not None:
+        events = first_robots(events, allocated)
     with progress_bar(sum(bag.tasks for bag in bags), args.json == '-') as done:
         found = replay(
             events, _asker(model), other=_asker(other) if other else None, labels=labels,
@@ -183,23 +186,40 @@ def _fleets(args: argparse.Namespace) -> tuple[Any, Any] | None:
         raise UsageError(str(error)) from error
 
 
-def _serve(found: Replayed, fleets: tuple[Any, Any] | None) -> dict[str, Any] | None:
-    """What the fleets make of the tasks; beside now stands what was recorded, else the other model."""
+def _serve(found: Replayed, fleets: tuple[Any, Any] | None,
+           allocated: dict[str, tuple[str, ...]]) -> dict[str, Any] | None:
+    """What the fleets make of the tasks; beside now stands what was recorded, else the other model.
+
+    ``allocated``: who was really given each task, where that was recorded.
+    """
     if fleets is None:
         return None
     from ...evaluation.bags.fleet import differences, serve
-    served = serve(found, found.now, fleets[0])
-    result: dict[str, Any] = {'now': served.to_dict(), 'before': None, 'differences': []}
+    result: dict[str, Any] = {'now': None, 'before': None, 'differences': [], 'left_out': 0,
+                              'really': None}
     masks, result['before_is'] = found.recorded, 'as recorded'
     if not found.known(masks).any():
         # Another model's vectors, or the same ones for another fleet.
         masks, result['before_is'] = ((found.other, 'other model') if found.other
                                       else (found.now, 'recorded fleet'))
+    # A fleet that had fewer tasks to serve would look better.
+    both = found.known(masks) & found.known(found.now)
+    served = serve(found, _only(found.now, both), fleets[0])
+    result['now'], result['left_out'] = served.to_dict(), int((~both).sum())
     if masks is not found.now or fleets[0] is not fleets[1]:
-        before = serve(found, masks, fleets[1])
+        before = serve(found, _only(masks, both), fleets[1])
         result['before'] = before.to_dict()
         result['differences'] = [asdict(one) for one in differences(found, before, served)]
+        if result['before_is'] == 'as recorded':
+            there = [name for name, one in zip(found.ids, both) if one and name in allocated]
+            result['really'] = {'tasks': len(there), 'same_robots': sum(
+                tuple(sorted(before.robots.get(name, ()))) == allocated[name] for name in there)}
     return result
+
+
+def _only(masks: list[int], chosen: np.ndarray) -> list[int]:
+    """Decisions of the chosen tasks; the others have none."""
+    return [mask if one else -1 for mask, one in zip(masks, chosen)]
 
 
 def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:

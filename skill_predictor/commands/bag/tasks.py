@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 
-from . import add_text_topics
+from . import add_text_topics, open_bags
 from .. import output
 
 _EXAMPLES = """\
@@ -36,18 +37,18 @@ def run(args: argparse.Namespace) -> int:
     """Write; 3 when a bag is damaged."""
     from ...evaluation.bags.events import RecordedTask
     from ...evaluation.bags.naming import Names
-    from ...evaluation.bags.reading import Bag
     names, seen, troubles = Names(), set(), []
-    with output(args.output) as stream:
-        for number, path in enumerate(args.bags):
-            with Bag(path, args.text_topics) as bag:
-                for event in bag.events():
-                    if not isinstance(event, RecordedTask) or event.text in seen:
-                        continue
-                    seen.add(event.text)
-                    name, _ = names.name(event.task_id, event.text, number)
-                    stream.write(_line(name, event.text) + '\n')
-                troubles += [f'{bag.path.name}: {trouble}' for trouble in bag.troubles]
+    with ExitStack() as stack:
+        bags = open_bags(args.bags, args.text_topics, stack, troubles)
+        stream = stack.enter_context(output(args.output))
+        for number, bag in enumerate(bags):
+            for event in bag.events():
+                if not isinstance(event, RecordedTask) or event.text in seen:
+                    continue
+                seen.add(event.text)
+                name, _ = names.name(event.task_id, event.text, number)
+                stream.write(_line(name, event.text) + '\n')
+            troubles += [f'{bag.path.name}: {trouble}' for trouble in bag.troubles]
     for trouble in troubles:
         print(f'trouble: {trouble}', file=sys.stderr)
     print(f'{len(seen):,} tasks', file=sys.stderr)

@@ -8,10 +8,21 @@ JUMP_NS = 10 * 10**9
 """A clock that moves by so much between two vectors was set."""
 
 _DAY_NS = 24 * 3600 * 10**9
+_LONGEST_KEPT_NS = 1000 * _DAY_NS
+
+
+def was_kept(vector: RecordedVector) -> bool:
+    """Whether a vector was made long before it was recorded.
+
+    Vectors are kept for those who subscribe later, and a recorder does: these are answers to tasks from before
+    the recording. (Where stamps are of simulated time, which begins at 0, nobody can tell.)
+    """
+    age = vector.time_ns - vector.stamp_ns
+    return bool(vector.stamp_ns) and JUMP_NS <= age < _LONGEST_KEPT_NS
 
 
 class ClockWatch:
-    """Notes where a clock was set, by tasks and their vectors.
+    """Notes where a clock was set, by tasks and the vectors of one topic of one recording.
 
     A vector is recorded after its task, and soon after it was made.
 

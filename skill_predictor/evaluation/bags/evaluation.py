@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...taxonomy import NUM_SKILLS, SKILLS
-from .clock import ClockWatch
+from .clock import ClockWatch, was_kept
 from .events import Event, RecordedTask, RecordedVector
 from .labels import Labels
 from .matching import Rows
@@ -171,7 +171,8 @@ class _Replay:
         self._names, self._rows = Names(), Rows()
         # A clock that was set back while recording puts answers before their questions.
         self._early: dict[tuple[bool, int, str], RecordedVector] = {}
-        self._watch = ClockWatch(self.found.clock_jumps)
+        # Other recordings and nodes may have other clocks.
+        self._watches: dict[tuple[int, str], ClockWatch] = {}
         self._changed: list[tuple[list[Change], int, int]] = []
 
     def task(self, task: RecordedTask) -> None:
@@ -215,7 +216,7 @@ class _Replay:
         row = self._rows.find(vector, is_label)
         if row is None:
             found.unasked += not is_label
-            if len(self._early) < MOST_EARLY:
+            if len(self._early) < MOST_EARLY and (is_label or not was_kept(vector)):
                 self._early.setdefault((is_label, vector.source, vector.task_id), vector)
             return
         mask = _mask(vector.required)
@@ -223,7 +224,9 @@ class _Replay:
             if found.labels[row] == _NONE:  # a file of labels goes before, the first before others
                 found.labels[row] = mask
             return
-        self._watch.see(found.times_ns[row], vector)
+        watch = self._watches.setdefault((vector.source, vector.topic),
+                                         ClockWatch(found.clock_jumps))
+        watch.see(found.times_ns[row], vector)
         if found.recorded[row] != _NONE:
             return  # answered twice: the first answer is the one that was acted upon
         found.recorded[row] = mask

@@ -39,11 +39,17 @@ def figures(found: Replayed) -> dict[str, Any]:
 
 
 def rows(found: Replayed) -> list[dict[str, Any]]:
-    """A row a task, for the next comparison: id, time, decision, recorded decision, what is right."""
-    return [{'id': name, 'time_ns': time_ns, 'required': _listed(now), 'recorded': _listed(before),
+    """A row a task, for the next comparison: id, time, decision, recorded decision, what is right.
+
+    With a second model, what that says as well (``other``).
+    """
+    made = [{'id': name, 'time_ns': time_ns, 'required': _listed(now), 'recorded': _listed(before),
              'label': _listed(label), 'right': None if label < 0 else now == label}
             for name, time_ns, now, before, label in zip(
                 found.ids, found.times_ns, found.now, found.recorded, found.labels)]
+    for row, other in zip(made, found.other):
+        row['other'] = _listed(other)
+    return made
 
 
 def _listed(mask: int) -> list[str] | None:

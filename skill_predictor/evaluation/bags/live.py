@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...inference.errors import TextError
-from ...inference.text import clean_text
+from ...inference.text import clean_text, DEFAULT_MAX_LENGTH
 from ...taxonomy import NUM_SKILLS
 from ..speed.timing import summary
 from .evaluation import Said
@@ -54,10 +54,12 @@ class LiveRun:
     ----------
     timeout_s
         A task that has no answer after so long is no longer waited for.
+    max_length
+        Most characters of a text that the graph's predictor reads; for longer ones it makes no vector.
     """
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, timeout_s: float, max_length: int = DEFAULT_MAX_LENGTH) -> None:
+        self._timeout_s, self._max_length = timeout_s, max_length
         self._names = Names()
         self._cases: dict[str, _Case] = {}
         # By id and text, as messages have them; of plain texts the id is known when they are answered.
@@ -77,7 +79,7 @@ class LiveRun:
         name, is_new = self._names.name(task_id, text)
         with self._lock:
             if is_new:
-                case = self._cases[name] = _Case(_is_readable(text))
+                case = self._cases[name] = _Case(_is_readable(text, self._max_length))
                 if task_id:
                     self._by_message[task_id, text] = self._by_id[task_id] = case
                 else:
@@ -191,9 +193,9 @@ class LiveRun:
         return case
 
 
-def _is_readable(text: str) -> bool:
+def _is_readable(text: str, max_length: int) -> bool:
     try:
-        clean_text(text)
+        clean_text(text, max_length)
     except TextError:
         return False
     return True

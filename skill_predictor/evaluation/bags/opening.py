@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from .salvage import salvage
+from .untyped import is_unknown_language, UntypedDatabase
 
 STORAGES = ('.mcap', '.db3')
 METADATA = 'metadata.yaml'
@@ -131,9 +132,13 @@ def _open_file(file: Path, stack: ExitStack, troubles: list[str]) -> Any:
     try:
         return stack.enter_context(_open((Reader1 if file.suffix == '.bag' else Reader2)(source)))
     except Exception as error:
+        if is_unknown_language(error) and source.suffix == '.db3':
+            return stack.enter_context(_open(UntypedDatabase(source)))
         left = salvage(source)
         if left is None:
             raise
+        if is_unknown_language(error):
+            return stack.enter_context(_open(left))  # nothing is damaged
         troubles.append(f'{file.name} cannot be read whole ({_reason(error)}); what comes before '
                         'the damage is read')
         return stack.enter_context(_open(left))

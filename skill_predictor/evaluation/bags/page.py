@@ -45,6 +45,7 @@ def _live(live: dict[str, Any] | None) -> list[tuple[str, str]]:
         return []
     found = [('tasks played', f'{live["asked"]:,} in {live["seconds"]:.1f} s'),
              ('answered once', f'{live["answered_once"]:,}'),
+             *([('not heard', f'{live["not_heard"]:,}')] if live.get('not_heard') else []),
              ('not answered', ', '.join([f'{live["unanswered"]:,}', *live['unanswered_ids']])),
              ('answered more than once',
               ', '.join([f'{live["answered_too_often"]:,}', *live['answered_too_often_ids']]))]

@@ -56,6 +56,8 @@ class Bag:
         self.path = Path(path)
         self.troubles: list[str] = []
         """What was wrong with the bag so far, in words."""
+        self.absent: list[str] = []
+        """Of the topics of plain texts that were named, those that the bag does not have."""
         self._stack = ExitStack()
         self._skipped: Counter[str] = Counter()
         self._given: Counter[str] = Counter()
@@ -70,6 +72,10 @@ class Bag:
         return self
 
     def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
         self._stack.close()
 
     @property
@@ -124,15 +130,16 @@ class Bag:
         chosen = [[connection for connection in reader.connections
                    if _is_wanted(connection, text_topics)] for reader in self._readers]
         names = {connection.topic for connection in found}
-        absent = [name for name in text_topics or () if name not in names]
+        # Nobody may have published on it, while tasks came another way.
+        self.absent = [name for name in text_topics or () if name not in names]
         others = [name for name in text_topics or () if name in names and not any(
             connection.topic == name and connection.msgtype == TEXT for connection in found)]
         if others:
             raise BagError(f'{", ".join(others)} of {self.path} holds no {TEXT}')
-        if absent:
-            raise BagError(f'{self.path} has no topic {", ".join(absent)}; it has: '
-                           f'{_listed(found)}')
         kinds = {connection.msgtype for connections in chosen for connection in connections}
+        if not kinds & {TASK, TEXT} and self.absent:
+            raise BagError(f'{self.path} has no topic {", ".join(self.absent)}; it has: '
+                           f'{_listed(found)}')
         if not kinds & {TASK, TEXT}:
             strings = sorted({connection.topic for connection in found
                               if connection.msgtype == TEXT})

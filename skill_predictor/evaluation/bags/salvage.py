@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from .untyped import connection
+
 
 def salvage(path: Path) -> BrokenMcap | None:
     """A reader of what is left of a file; ``None`` when that is nothing.
@@ -42,7 +44,8 @@ class BrokenMcap:
             pass  # where it breaks off
         for number, (schema, channel) in seen.items():
             text = schema.data.decode() if schema.encoding == 'ros2msg' else ''
-            self._add(number, channel.topic, schema.name, text, counts[number])
+            self.connections.append(
+                connection(number, channel.topic, schema.name, text, counts[number], self))
 
     def open(self) -> None:
         """Nothing to do: the file is opened for each pass."""
@@ -70,12 +73,5 @@ class BrokenMcap:
                     channels[record.id] = record
                 elif isinstance(record, Message):
                     channel = channels[record.channel_id]
-                    yield schemas[channel.schema_id], channel, record
-
-    def _add(self, number: int, topic: str, kind: str, definition: str, count: int) -> None:
-        from rosbags.interfaces import (
-            Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat)
-        form = MessageDefinitionFormat.MSG if definition else MessageDefinitionFormat.NONE
-        self.connections.append(Connection(
-            number, topic, kind, MessageDefinition(form, definition), '', count,
-            ConnectionExtRosbag2('cdr', []), self))
+                    if channel.schema_id in schemas:  # else its type is not known, and not ours
+                        yield schemas[channel.schema_id], channel, record

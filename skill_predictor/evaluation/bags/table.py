@@ -41,7 +41,7 @@ def table(result: dict[str, Any], found, verdict, shown: int) -> str:
     if result['fleet']:
         lines += ['', *_fleet(result['fleet'], shown)]
     if verdict is not None:
-        lines += ['', *_verdict(verdict, shown)]
+        lines += ['', *gate(verdict, shown)]
     return '\n'.join(lines)
 
 
@@ -52,6 +52,8 @@ def _live(live: dict[str, Any]) -> list[str]:
                       ('answered_too_often', 'were answered more than once')):
         if live[key]:
             lines.append(f'  {live[key]:,} {text}: {", ".join(live[f"{key}_ids"][:10])}')
+    if live.get('not_heard'):
+        lines.append(f'  {live["not_heard"]:,} of the recording were not heard')
     if live['unreadable']:
         lines.append(f'  {live["unreadable"]:,} have no readable text')
     part = live['allocations']
@@ -79,7 +81,7 @@ def _changes(name: str, changes: Sequence, shown: int) -> list[str]:
         lines.append(f'  {change.text}\n    {name}: {in_words(change.before)}; now: '
                      f'{in_words(change.now)}{right}')
     if len(changes) > shown:
-        lines.append(f'  ... and {len(changes) - shown:,} more (--json, --report)')
+        lines.append(f'  ... and {len(changes) - shown:,} more (--report)')
     return lines
 
 
@@ -93,6 +95,11 @@ def _fleet(fleet: dict[str, Any], shown: int) -> list[str]:
             waiting = part['waiting_s']
             lines.append(f'{name}: {part["served"]:,} served ({outcomes}); waiting '
                          f'{waiting["mean"]:.0f} s on average, p90 {waiting["p90"]:.0f}')
+    if fleet['really'] and fleet['really']['tasks']:
+        lines.append('  the robots that the tasks were really given to, where that was recorded: '
+                     f'{fleet["really"]["same_robots"]:,} of {fleet["really"]["tasks"]:,}')
+    if fleet['left_out']:
+        lines.append(f'  {fleet["left_out"]:,} tasks lack one of the two vectors, and are left out')
     changed = fleet['differences']
     if fleet['before']:
         lines.append(f'{len(changed):,} tasks go to others')
@@ -103,7 +110,8 @@ def _fleet(fleet: dict[str, Any], shown: int) -> list[str]:
     return lines
 
 
-def _verdict(verdict, shown: int) -> list[str]:
+def gate(verdict, shown: int) -> list[str]:
+    """The gate's verdict, with the first tasks that got worse, as lines."""
     what = 'exact match is lower by' if verdict.labelled else 'share of changed decisions:'
     state = 'passed' if verdict.passed else 'FAILED'
     lines = [f'gate {state}: {what} {verdict.drop:.4f} over {verdict.compared:,} tasks; '

@@ -264,3 +264,30 @@ def test_a_clock_that_jumps_is_noticed_by_the_stamps():
     simulated = replay([*tasks, *(stamped(n + 10**6, 50 * n + 1, name)
                                   for n, name in enumerate(names))], predict)
     assert simulated.clock_jumps == []
+
+
+def test_answers_from_before_the_recording_are_none():
+    """A recorder gets what was kept for late subscribers, and the same may be asked again."""
+    kept = [replace(stamped(0, -1000, 'a'), required=flags(5)), stamped(0.1, -900, 'b')]
+    found = replay([*kept, task(1, 'a', 'fly'), stamped(1.1, 1.1, 'a'), task(60, 'b', 'fly'),
+                    stamped(60.1, 60.1, 'b')], predict)
+    assert found.recorded == [1, 1] and found.unasked == 2 and found.clock_jumps == []
+
+
+def test_clocks_of_two_recordings_and_of_two_nodes_have_nothing_to_do_with_each_other():
+    ahead = [task(0, 'a', 'fly'), stamped(1, 1, 'a'), task(3, 'b', 'fly'), stamped(4, 4, 'b')]
+    behind = [replace(event, source=1) for event in (
+        task(1.5, 'a', 'fly'), stamped(2, -18, 'a'), task(5, 'b', 'fly'), stamped(6, -14, 'b'))]
+    by_time = sorted(ahead + behind, key=lambda event: event.time_ns)
+    assert replay(by_time, predict).clock_jumps == []
+    other_node = [event for number, name in ((1.5, 'x'), (5, 'y')) for event in (
+        task(number, name, 'fly'),
+        replace(stamped(number + 1, number - 19, name), topic='/other/skill_vectors'))]
+    found = replay(sorted(ahead + other_node, key=lambda event: event.time_ns), predict)
+    assert found.recorded == [1] * 4 and found.clock_jumps == []
+
+
+def test_rows_tell_what_the_second_model_says():
+    found = replay([task(0, 'a', 'fly')], predict, other=lambda task: Said(flags(2, 5), 1.0))
+    assert rows(found)[0]['other'] == ['legs', 'hands']
+    assert 'other' not in rows(replay([task(0, 'a', 'fly')], predict))[0]

@@ -318,6 +318,45 @@ def test_messages_that_cannot_be_read_are_counted(tmp_path):
     assert troubles == ['1 messages of /task_text cannot be read']
 
 
+@pytest.mark.parametrize('language', ['unknown', '', 'jsonschema'])
+def test_a_topic_of_a_type_that_was_not_installed_does_no_harm_in_a_database(bags, tmp_path, language):
+    path = tmp_path / 'bag.db3'
+    shutil.copy(next((bags / 'sqlite3').glob('*.db3')), path)
+    with sqlite3.connect(path) as database:
+        database.execute("INSERT INTO topics (id, name, type, serialization_format, offered_qos_profiles, "
+                         "type_description_hash) VALUES (99, '/camera', 'strange/msg/Thing', 'cdr', '', '')")
+        database.execute('INSERT INTO message_definitions (topic_type, encoding, encoded_message_definition, '
+                         "type_description_hash) VALUES ('strange/msg/Thing', ?, '', '')", [language])
+        database.execute("INSERT INTO messages (topic_id, timestamp, data) VALUES (99, 5, X'0001')")
+    database.close()
+    events, troubles = read(path)
+    whole, _ = read(next((bags / 'sqlite3').glob('*.db3')))
+    assert list(map(str, events)) == list(map(str, whole)) and len(whole) == 600 and not troubles
+
+
+@pytest.mark.parametrize('language', ['unknown', '', 'jsonschema'])
+def test_a_topic_of_a_type_that_was_not_installed_does_no_harm_in_an_mcap(tmp_path, language):
+    writer_of = pytest.importorskip('mcap.writer').Writer
+    store = own_types()
+    with open(tmp_path / 'bag.mcap', 'wb') as stream:
+        writer = writer_of(stream)
+        writer.start(profile='ros2')
+        strange = writer.register_channel('/camera', 'cdr', writer.register_schema(
+            'strange/msg/Thing', language, b''))
+        nameless = writer.register_channel('/blob', 'cdr', 0)
+        ours = writer.register_channel('/task_text', 'cdr', writer.register_schema(
+            TEXT, 'ros2msg', b'string data\n'))
+        for number in range(4):
+            for channel in (strange, nameless):
+                writer.add_message(channel, number, b'\0\1', number)
+            writer.add_message(
+                ours, number, bytes(store.serialize_cdr(text(f'Sweep {number}'), TEXT)), number)
+        writer.finish()
+    events, troubles = read(tmp_path / 'bag.mcap')
+    assert [event.text for event in events] == [f'Sweep {number}' for number in range(4)]
+    assert not troubles
+
+
 def test_a_bag_of_ros_1(tmp_path):
     store = get_typestore(Stores.ROS1_NOETIC)
     with Writer1(tmp_path / 'old.bag') as writer:

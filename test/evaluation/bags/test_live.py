@@ -48,6 +48,13 @@ def test_troubles_are_named():
     assert run.said(recorded('twice')).milliseconds == 1000.0, 'the first answer counts'
 
 
+def test_a_long_text_is_read_where_the_predictor_reads_it():
+    for longest, pending in ((1000, 0), (2000, 1)):
+        run = LiveRun(10.0, longest)
+        run.ask('long', 'warehouse ' * 120, 0.0)
+        assert run.pending(1.0) == pending and run.facts()['unanswered'] == pending
+
+
 def test_texts_without_an_id_take_their_answers_in_turn():
     run = LiveRun(10.0)
     run.ask('', 'fly', 0.0)
