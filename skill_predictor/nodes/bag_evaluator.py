@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
 from ..allocation.tasks import Status
 from ..evaluation.bags.evaluation import replay
 from ..evaluation.bags.figures import figures, rows
-from ..evaluation.bags.events import Event, RecordedTask
+from ..evaluation.bags.events import RecordedTask
 from ..evaluation.bags.labels import read_labels
 from ..evaluation.bags.live import first_robots, LiveRun
 from ..evaluation.bags.page import page
@@ -237,15 +236,15 @@ class BagEvaluatorNode(Node):
     def _report(self, seconds: float, *, ended: bool) -> int:
         """``ended``: before its time, so that the rest of the recording was not to be heard."""
         recorded: dict[str, tuple[str, ...]] = {}
-        tasks: Counter[bool] = Counter()
+        tasks: list[int] = []
         with self._bag() as bag:
-            events = _counted(first_robots(bag.events(), recorded), tasks)
-            found = replay(events, self._run.said, labels=self._labels,
-                           label_topics=bag.label_topics(self.settings['label_topic'] or None))
+            found = replay(first_robots(bag.events(), recorded), self._run.said, labels=self._labels,
+                           label_topics=bag.label_topics(self.settings['label_topic'] or None),
+                           on_task=tasks.append)
             troubles = [*bag.troubles, *found.troubles()]
         listened = not self.settings['play'] and not ended
         live = {**self._run.facts(recorded), 'seconds': seconds, 'rate': self.settings['rate'],
-                'not_heard': max(0, tasks[True] - self._run.asked) if listened else 0}
+                'not_heard': max(0, sum(tasks) - self._run.asked) if listened else 0}
         if not live['asked']:
             raise BagError('; '.join(['no task was played', *troubles]))
         result: dict[str, Any] = {
@@ -267,13 +266,6 @@ class BagEvaluatorNode(Node):
 def main() -> None:
     """Run ``bag_evaluator_node``."""
     sys.exit(_run(stopped_by_signals()))
-
-
-def _counted(events: Iterator[Event], tasks: Counter[bool]) -> Iterator[Event]:
-    """Pass events on, and count which are tasks."""
-    for event in events:
-        tasks[isinstance(event, RecordedTask)] += 1
-        yield event
 
 
 def _run(stop: threading.Event) -> int:
