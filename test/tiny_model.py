@@ -37,6 +37,33 @@ TEXTS = ('Bring me the red box.', 'Sweep the deck', 'Dive to the anchor, to the 
          'x', 'Inspect pump 7')
 
 
+def many_texts(count: int) -> list[str]:
+    """Texts of five words of the vocabulary, no two alike; 161,051 at most."""
+    size = len(WORDS)
+    order = (7919 * number % size**5 for number in range(count))
+    return [' '.join(WORDS[place // size**word % size] for word in range(5)) for place in order]
+
+
+def dividing_thresholds(probabilities: np.ndarray) -> dict[str, float]:
+    """A threshold per skill with about half of the texts above it, and none near it.
+
+    What a model of random weights decides then depends on the text, in every skill, and a rounding
+    error changes no decision.
+
+    Parameters
+    ----------
+    probabilities
+        Of the texts, shape ``(tasks, 6)``.
+    """
+    thresholds = {}
+    for place, skill in enumerate(SKILLS):
+        ordered = np.sort(probabilities[:, place].astype(float))
+        middle = ordered[len(ordered) * 2 // 5:len(ordered) * 3 // 5]
+        widest = int(np.argmax(np.diff(middle)))
+        thresholds[skill] = float(middle[widest:widest + 2].mean())
+    return thresholds
+
+
 @dataclass(frozen=True)
 class TinyModel:
     """Where a tiny model lies, and the weights that its graphs are made of."""

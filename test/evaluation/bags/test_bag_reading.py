@@ -9,13 +9,11 @@ import pytest
 
 pytest.importorskip('rosbags')
 
-from rosbags.rosbag1 import Writer as Writer1  # noqa: E402
 from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
-from rosbags.typesys import get_typestore, Stores  # noqa: E402
 from ruamel.yaml import YAML  # noqa: E402
 
 from skill_predictor.dataset.records import TaskRecord  # noqa: E402
-from skill_predictor.evaluation.bags.messages import own_types, TASK, TEXT  # noqa: E402
+from skill_predictor.evaluation.bags.messages import own_types, TEXT  # noqa: E402
 from skill_predictor.evaluation.bags.reading import Bag, BagError, RecordedTask  # noqa: E402
 from skill_predictor.evaluation.bags.writing import (  # noqa: E402
     COMPRESSIONS, START_NS, STORAGES, write_bag)
@@ -73,32 +71,6 @@ def test_an_existing_folder_is_not_written_into(tmp_path):
 def test_one_file_alone(bag):
     path = next(path for path in bag.iterdir() if path.suffix in ('.mcap', '.db3'))
     assert len(read(path)[0]) == 600
-
-
-@pytest.mark.parametrize('version', range(4, 10))
-def test_metadata_of_every_release(bags, tmp_path, version):
-    """As rosbag2 of Foxy (4) to Kilted (9) writes it; the storage had no definitions before 7."""
-    path = tmp_path / 'bag'
-    shutil.copytree(bags / 'sqlite3', path)
-    yaml = YAML(typ='safe')
-    about = yaml.load((path / 'metadata.yaml').read_text())
-    info = about['rosbag2_bagfile_information']
-    info['version'] = version
-    for topic in info['topics_with_message_count']:
-        meta = topic['topic_metadata']
-        if version < 7:
-            meta.pop('type_description_hash', None)
-        meta['offered_qos_profiles'] = [] if version == 9 else ''
-    for key, since in (('files', 5), ('custom_data', 6), ('ros_distro', 8)):
-        if version < since:
-            info.pop(key, None)
-    with open(path / 'metadata.yaml', 'w') as stream:
-        yaml.dump(about, stream)
-    if version < 7:
-        with sqlite3.connect(next(path.glob('*.db3'))) as database:
-            database.execute('DELETE FROM message_definitions')
-    events, troubles = read(path)
-    assert len(events) == 600 and not troubles
 
 
 def test_split_recordings(tmp_path):
@@ -355,32 +327,3 @@ def test_a_topic_of_a_type_that_was_not_installed_does_no_harm_in_an_mcap(tmp_pa
     events, troubles = read(tmp_path / 'bag.mcap')
     assert [event.text for event in events] == [f'Sweep {number}' for number in range(4)]
     assert not troubles
-
-
-def test_a_bag_of_ros_1(tmp_path):
-    store = get_typestore(Stores.ROS1_NOETIC)
-    with Writer1(tmp_path / 'old.bag') as writer:
-        connection = writer.add_connection('/task_text', TEXT, typestore=store)
-        for number in range(3):
-            message = store.types[TEXT](f'Sweep {number}')
-            writer.write(connection, number, store.serialize_ros1(message, TEXT))
-    events, troubles = read(tmp_path / 'old.bag')
-    assert [event.text for event in events] == ['Sweep 0', 'Sweep 1', 'Sweep 2'] and not troubles
-
-
-def test_our_mcap_is_read_by_another_library(bags):
-    reader = pytest.importorskip('mcap.reader')
-    with open(next((bags / 'mcap').glob('*.mcap')), 'rb') as stream:
-        found = list(reader.make_reader(stream).iter_messages(topics=['/tasks']))
-    assert len(found) == 300
-    schema, channel, message = found[7]
-    assert schema.name == TASK and channel.message_encoding == 'cdr'
-    decoded = own_types().deserialize_cdr(message.data, TASK)
-    assert decoded.text == TASKS[7].text
-
-
-def test_our_database_is_read_by_sqlite(bags):
-    with sqlite3.connect(next((bags / 'sqlite3').glob('*.db3'))) as database:
-        topics = dict(database.execute('SELECT name, type FROM topics'))
-        count, = database.execute('SELECT COUNT(*) FROM messages').fetchone()
-    assert topics['/tasks'] == TASK and count == 600
