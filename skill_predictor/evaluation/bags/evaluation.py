@@ -230,7 +230,8 @@ class _Replay:
         if found.recorded[row] != _NONE:
             return  # answered twice: the first answer is the one that was acted upon
         found.recorded[row] = mask
-        found.recorded_milliseconds[row] = vector.latency_ms
+        if vector.latency_ms > 0:  # labels and other nodes' vectors do not say any
+            found.recorded_milliseconds[row] = vector.latency_ms
         if mask != found.now[row]:
             self._note(found.changes, row, vector.text, mask)
 

@@ -165,6 +165,13 @@ def test_without_labels_and_recording_nothing_is_claimed():
     assert result['accuracy'] is None and result['recorded'] is None and result['other'] is None
 
 
+@pytest.mark.parametrize('said', [0.0, -1.0, float('nan')])
+def test_a_vector_that_tells_no_latency_was_not_answered_at_once(said):
+    result = figures(replay([task(0, 'a', 'fly'), vector(1, 'a', 'fly', flags(0), latency=said)],
+                            predict))
+    assert result['recorded']['agreement'] == 1.0 and result['latency_ms']['recorded'] is None
+
+
 def test_two_models():
     found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep')], predict,
                    other=lambda task: Said(flags(1), 1.0),
