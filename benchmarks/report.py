@@ -30,7 +30,7 @@ _INTRODUCTION = """\
 Measured on {processor}, {cores} cores, Python {python}, ONNX Runtime {onnxruntime}, with {model}. The machine is shared, so
 single figures move by tens of percent from run to run; ratios were measured side by side and hold.{no_gpu}
 
-To measure your own machine (in the source folder, after `make test`, which sets up what the peers need):
+To measure your own machine (in the source folder, after `make test` and `.venv/bin/pip install openvino`, which set up the peers):
 
 ```bash
 source scripts/env.sh

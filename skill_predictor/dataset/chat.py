@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -117,7 +118,8 @@ class ChatModel:
         self._limit = AsyncLimiter(1, 60 / options.per_minute) if options.per_minute else None
         try:
             # A local server asks for no key, but the library wants one.
-            key = options.api_key or ('none' if options.base_url else None)
+            key = (options.api_key or os.environ.get('OPENAI_API_KEY')
+                   or ('none' if options.base_url else None))
             self._client = openai.AsyncOpenAI(
                 base_url=options.base_url, api_key=key, timeout=options.timeout_s,
                 max_retries=options.retries)

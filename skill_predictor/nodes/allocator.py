@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from skill_predictor.msg import RobotState, SkillVector, TaskAllocation, TaskDescription
 from skill_predictor.srv import CancelTask
@@ -13,6 +13,7 @@ from skill_predictor.srv import CancelTask
 from ..allocation.capabilities import FleetError, parse_fleet
 from ..allocation.ledger import Decision, FleetLedger, LedgerFullError, UnknownRobotError
 from ..allocation.tasks import Status, TaskRequest
+from ..allocation.tracking import RobotView
 from . import diagnostics, qos
 from .allocate_service import AllocateService
 from .allocation_messages import FULL_BATTERY, report, task_allocation, task_request
@@ -265,7 +266,7 @@ class FleetAllocatorNode(ManagedNode):
             if self._ledger is not None:
                 robots = self._ledger.robots(self._now())
                 lost = [name for name, view in robots.items() if view.state == 'lost']
-                values.update(self._describe(Counter(view.state for view in robots.values()), lost))
+                values.update(self._describe(robots.values(), lost))
                 if lost and level == diagnostics.OK:
                     level, message = diagnostics.WARN, f'lost contact with {", ".join(lost)}'
         if self._problem and level == diagnostics.OK:
@@ -273,10 +274,13 @@ class FleetAllocatorNode(ManagedNode):
         self._problem = ''
         self._diagnostics.publish(level, message, values)
 
-    def _describe(self, states: Counter[str], lost: list[str]) -> dict[str, object]:
+    def _describe(self, robots: Collection[RobotView], lost: list[str]) -> dict[str, object]:
+        states = Counter(view.state for view in robots)
         return {
-            'robots': sum(states.values()), 'idle': states['idle'], 'busy': states['busy'],
-            'unavailable': states['unavailable'], 'never seen': states['unseen'],
+            'robots': len(robots), 'idle': states['idle'], 'busy': states['busy'],
+            'unavailable': states['unavailable'],
+            # Without require_states these are idle or busy as well, since they get tasks.
+            'never seen': sum(view.report_age_s is None for view in robots),
             'lost': ', '.join(lost) or 'none',
             'tasks assigned': len(self._ledger.assignments()),
             'tasks waiting': len(self._ledger.waiting()),

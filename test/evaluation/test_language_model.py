@@ -52,6 +52,21 @@ def test_an_unknown_skill_is_asked_again_and_then_counts_as_no_answer(chat_serve
     assert len(server.requests) == 4
 
 
+@pytest.mark.parametrize('exported, sent', [('from-outside', 'from-outside'), (None, 'none')])
+def test_a_named_server_gets_the_exported_key(chat_server, monkeypatch, exported, sent):
+    """One of one's own asks for none, but the library wants one."""
+    monkeypatch.delenv('OPENAI_API_KEY', raising=False)
+    if exported:
+        monkeypatch.setenv('OPENAI_API_KEY', exported)
+    server = chat_server(lambda body: '{"skills": []}')
+
+    async def work():
+        async with ChatModel(ChatOptions('m', server.url, retries=0)) as model:
+            return await predict(model, ['go'])
+    asyncio.run(work())
+    assert server.keys == [f'Bearer {sent}']
+
+
 def test_a_server_that_refuses_ends_it(chat_server):
     def respond(body):
         raise Refusal(401)

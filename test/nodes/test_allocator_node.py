@@ -305,6 +305,18 @@ def test_silent_predictor_times_out(start, client):
         client.node.destroy_service(service)
 
 
+def test_diagnostics_count_the_robots_that_never_reported(scene):
+    """Although they get tasks, since nothing here requires a report: a name may be misspelt."""
+    said = scene.client.collect(DiagnosticArray, '/diagnostics', 10)
+
+    def values() -> dict[str, str]:
+        return {pair.key: pair.value for pair in said[-1].status[0].values} if said else {}
+    assert scene.client.spin_until(lambda: values().get('never seen') == '5')
+    assert values()['idle'] == '5'
+    scene.silent.add('boat_1')
+    assert scene.live(lambda: values()['never seen'] == '1')
+
+
 def test_diagnostics_name_the_lost_robot(scene):
     diagnostics = scene.client.collect(DiagnosticArray, '/diagnostics', 10)
     scene.live(lambda: False, 0.3)
