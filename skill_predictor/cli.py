@@ -119,7 +119,9 @@ def _explain(error: Exception) -> str:
     from .dataset.chat import AnswerError, ChatError
     from .dataset.records import RecordError
     from .evaluation.bags.reading import BagError
-    from .inference.errors import BackendError, ModelError
+    from .inference.errors import BackendError, ModelError, TextError
+    if isinstance(error, TextError):
+        return f'a text cannot be read: {error}'
     if isinstance(error, (UsageError, ModelError, BackendError, RecordError, ChatError,
                           AnswerError, BagError)):
         return str(error)

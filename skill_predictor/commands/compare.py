@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, output, UsageError
+from ..dataset.chat import ChatError
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS, TRAIN, VALIDATION
-from ..dataset.records import label_flags
+from ..dataset.records import label_flags, TaskRecord
 from ..extras import install
-from .compared_systems import systems
+from .compared_systems import reason_not_to_ask, systems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,28 +87,49 @@ def run(args: argparse.Namespace) -> int:
     answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
     unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
     data = {name: sha256_file(args.data / f'{name}.jsonl') for name in (TRAIN, VALIDATION)}
+    versions: dict[str, str] = {}
     earlier = _earlier(args.earlier, judged, data)
-    for name, predict in systems(args, judged):
-        print(f'predicting: {name}', file=sys.stderr, flush=True)
+    failed = _leave_out_language_models(args)
+    for system in systems(args, judged):
+        print(f'predicting: {system.name}', file=sys.stderr, flush=True)
+        try:
+            found = {split: system.decide(part) for split, part in texts.items()}
+        except ChatError as error:
+            print(f'{system.name} is left out: {error}', file=sys.stderr)
+            failed = True
+            continue
         for split, tasks in judged.items():
-            flags = predict(texts[split])
-            missing = np.ma.getmaskarray(flags).any(axis=1)
+            missing = np.ma.getmaskarray(found[split]).any(axis=1)
             # Without an answer every flag is wrong.
-            flags = np.where(missing[:, None], ~label_flags(tasks), np.asarray(flags))
-            answers[split][name], unanswered[split][name] = flags, int(missing.sum())
+            answers[split][system.name] = np.where(
+                missing[:, None], ~label_flags(tasks), np.asarray(found[split]))
+            unanswered[split][system.name] = int(missing.sum())
+        if system.version:
+            versions[system.name] = system.version
         if args.json and args.json != '-':
             # What is there, should another fail.
-            _write(args.json, judged, data, *_beside(answers, unanswered, earlier), earlier)
+            _write(args.json, judged, data, versions, *_beside(answers, unanswered, earlier), earlier)
     answers, unanswered = _beside(answers, unanswered, earlier)
+    if args.json:
+        _write(args.json, judged, data, versions, answers, unanswered, earlier)
+    if args.json != '-':
+        for split, tasks in judged.items():
+            print(f'{split}, {len(tasks)} tasks\n\n'
+                  f'{markdown(_compare(tasks, answers[split]), unanswered[split])}\n')
+    return 1 if failed else 0
+
+
+def _leave_out_language_models(args: argparse.Namespace) -> bool:
+    """Say so when none is compared; whether one that was named is left out."""
     if not args.language_models:
         print('no language model was named (--language-models), so none is compared',
               file=sys.stderr)
-    if args.json:
-        _write(args.json, judged, data, answers, unanswered, earlier)
-    if args.json != '-':
-        for split, tasks in judged.items():
-            print(f'{split}, {len(tasks)} tasks\n\n{markdown(_compare(tasks, answers[split]))}\n')
-    return 0
+        return False
+    reason = reason_not_to_ask(args)
+    if reason:
+        print(f'{", ".join(args.language_models)}: left out: {reason}', file=sys.stderr)
+        args.language_models = []
+    return bool(reason)
 
 
 def _compare(tasks, answers: dict[str, np.ndarray]):
@@ -116,11 +138,12 @@ def _compare(tasks, answers: dict[str, np.ndarray]):
                    [task.group for task in tasks])
 
 
-def _write(path: str, judged, data: dict[str, str], answers, unanswered,
+def _write(path: str, judged, data: dict[str, str], versions: dict[str, str], answers, unanswered,
            earlier: dict[str, Any]) -> None:
     found = {**earlier, **{split: {
         'data_sha256': data,
-        'tasks': [task.id for task in tasks], 'texts_sha256': _sha256(tasks),
+        'models': {**earlier.get(split, {}).get('models', {}), **versions},
+        'tasks': [task.id for task in tasks], 'texts_sha256': texts_sha256(tasks),
         'systems': [row.to_dict() for row in _compare(tasks, answers[split])],
         'unanswered': unanswered[split],
         'decisions': {name: [''.join('01'[flag] for flag in row) for row in flags.astype(int)]
@@ -130,7 +153,8 @@ def _write(path: str, judged, data: dict[str, str], answers, unanswered,
         stream.write(json.dumps(found) + '\n')
 
 
-def _sha256(tasks) -> str:
+def texts_sha256(tasks: Sequence[TaskRecord]) -> str:
+    """By what a comparison knows its tasks again."""
     return hashlib.sha256('\0'.join(task.text for task in tasks).encode()).hexdigest()
 
 
@@ -143,7 +167,7 @@ def _earlier(path: str | None, judged, data: dict[str, str]) -> dict[str, Any]:
         before = json.loads(Path(path).read_text(encoding='utf-8'))
         for split, tasks in judged.items():
             part = before[split]
-            if (part['tasks'], part['texts_sha256']) != ([task.id for task in tasks], _sha256(tasks)):
+            if (part['tasks'], part['texts_sha256']) != ([task.id for task in tasks], texts_sha256(tasks)):
                 raise UsageError(f'{path} compares on other tasks in {split}')
             if part['data_sha256'] != data:
                 raise UsageError(f'{path} compares systems that were fitted to, or chosen by, other '

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import load_predictor, UsageError
@@ -17,14 +18,34 @@ from .data.options import embedder
 
 if TYPE_CHECKING:
     import numpy as np
-
-Systems = Iterator[tuple[str, Callable[[Sequence[str]], 'np.ndarray']]]
+    from ..dataset.chat import ChatOptions
 
 LANGUAGE_MODEL_TIMEOUT_S = 180.0
 
 
+@dataclass(frozen=True)
+class System:
+    """One of the systems.
+
+    Attributes
+    ----------
+    name : str
+    decide : callable
+        From texts to decisions, bool, shape (n, 6), masked where there is none.
+    version : str
+        Of a released model, else empty.
+    """
+
+    name: str
+    decide: Callable[[Sequence[str]], np.ndarray]
+    version: str = ''
+
+
+Systems = Iterator[System]
+
+
 def systems(args: argparse.Namespace, judged: Mapping[str, Sequence[TaskRecord]]) -> Systems:
-    """Names, and functions from texts to decisions, bool, shape (n, 6), masked where there is none.
+    """All systems that the arguments name, each made when it is asked for.
 
     Parameters
     ----------
@@ -45,7 +66,7 @@ def systems(args: argparse.Namespace, judged: Mapping[str, Sequence[TaskRecord]]
     if args.setfit:
         yield from _setfit(args, splits[TRAIN])
     for name in args.language_models:
-        yield f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts)
+        yield System(f'{name}, zero-shot', lambda texts, name=name: _ask(args, name, texts))
 
 
 def _models(args: argparse.Namespace, judged) -> Systems:
@@ -59,11 +80,12 @@ def _models(args: argparse.Namespace, judged) -> Systems:
             name = predictor.model.version if name in seen else name
             seen.add(name)
             _check_texts(predictor, judged)
-            yield name, lambda texts: _decide(predictor, texts)
+            yield System(name, lambda texts: _decide(predictor, texts), predictor.model.version)
             for index, encoder in enumerate(predictor.model.encoders):
                 if len(predictor.model.encoders) > 1:
-                    yield f'{name}, {encoder.name} alone', (
-                        lambda texts, index=index: _decide(predictor, texts, index))
+                    yield System(f'{name}, {encoder.name} alone',
+                                 lambda texts, index=index: _decide(predictor, texts, index),
+                                 predictor.model.version)
 
 
 def _check_texts(predictor, judged) -> None:
@@ -93,20 +115,20 @@ def _baselines(args: argparse.Namespace, train, validation) -> Systems:
     from ..inference.known_encoders import KNOWN_ENCODERS
     texts = [task.text for task in train]
     targets = label_flags(train)
-    yield 'most frequent skill set', baselines.majority(texts, targets)
+    yield System('most frequent skill set', baselines.majority(texts, targets))
     best = partial(baselines.best_on, [task.text for task in validation], label_flags(validation))
     c, fitted = best(partial(baselines.tfidf_logistic, texts, targets), baselines.REGULARISATIONS)
-    yield f'TF-IDF, logistic regression (C = {c:g})', fitted
+    yield System(f'TF-IDF, logistic regression (C = {c:g})', fitted)
     for known in KNOWN_ENCODERS:
         embed = embedder(known.name, args.encoders, args.offline)
         c, fitted = best(partial(baselines.frozen_logistic, texts, targets, embed),
                          baselines.REGULARISATIONS)
         # As scikit-learn takes it: by the number of features.
-        yield (f'frozen {known.name}, logistic regression (C = {c / known.architecture.hidden:.2g})',
-               fitted)
+        yield System(f'frozen {known.name}, logistic regression '
+                     f'(C = {c / known.architecture.hidden:.2g})', fitted)
         count, fitted = best(partial(baselines.nearest_neighbours, texts, targets, embed),
                              baselines.NEIGHBOURS)
-        yield f'frozen {known.name}, nearest neighbours (k = {count})', fitted
+        yield System(f'frozen {known.name}, nearest neighbours (k = {count})', fitted)
 
 
 def _setfit(args: argparse.Namespace, train) -> Systems:
@@ -116,20 +138,37 @@ def _setfit(args: argparse.Namespace, train) -> Systems:
     for known in KNOWN_ENCODERS:
         print(f'fitting SetFit on {known.name}', file=sys.stderr, flush=True)
         used = min(TASKS, len(texts))
-        yield (f'SetFit on {known.name}, {args.setfit:,} pairs of {used:,} tasks', setfit(
+        yield System(f'SetFit on {known.name}, {args.setfit:,} pairs of {used:,} tasks', setfit(
             texts, label_flags(train), known.name, args.setfit, folder=args.encoders,
             offline=args.offline))
 
 
+def reason_not_to_ask(args: argparse.Namespace) -> str:
+    """Why no language model can be asked (a package or a key is missing); empty: nothing is known.
+
+    Told before the other systems are fitted, which takes long.
+    """
+    from ..dataset.chat import ChatError, ChatModel
+    try:
+        ChatModel(_chat_options(args, args.language_models[0]))
+    except (ImportError, ChatError) as error:
+        return str(error)
+    return ''
+
+
+def _chat_options(args: argparse.Namespace, name: str) -> ChatOptions:
+    from ..dataset.chat import ChatOptions
+    return ChatOptions(name, args.base_url, temperature=0.0, answer_format=args.answer_format,
+                       timeout_s=LANGUAGE_MODEL_TIMEOUT_S)
+
+
 def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarray:
     import numpy as np
-    from ..dataset.chat import ChatModel, ChatOptions, Usage
+    from ..dataset.chat import ChatModel, Usage
     from ..evaluation.language_model import predict
-    options = ChatOptions(name, args.base_url, temperature=0.0, answer_format=args.answer_format,
-                          timeout_s=LANGUAGE_MODEL_TIMEOUT_S)
 
     async def work() -> tuple[np.ndarray, list[int]]:
-        async with ChatModel(options, Usage()) as model:
+        async with ChatModel(_chat_options(args, name), Usage()) as model:
             return await predict(model, texts)
     flags, unanswered = asyncio.run(work())
     if unanswered:

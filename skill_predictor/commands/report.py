@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                UsageError)
+from .compare import texts_sha256
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
-from ..dataset.records import label_flags
+from ..dataset.records import label_flags, read_sentences, TaskRecord
 
 if TYPE_CHECKING:
     from ..evaluation.ablation import Effect
+    from ..inference.store import ReleasedModel
 
 _EXAMPLES = """\
 The page needs no other file and no network. A FILE that ends in .md gets the figures alone, and one
@@ -58,11 +61,12 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.report.plots import coverages
     from ..evaluation.report.summary import summary
     scikit_learn()
-    comparisons = _read(args.comparison, dict)
-    ablations, agreement = dict(map(_ablation, args.ablation)), _agreement(args.agreement)
     judged = read_chosen(args.data, args.splits)
+    comparisons, agreement = _comparison(args.comparison, judged), _agreement(args.agreement)
+    ablations = {_name(path, args.ablation): _ablation(path) for path in args.ablation}
     with closing(load_predictor(args)) as predictor:
         model, backend = predictor.model, predictor.backend
+        _check_model(model, args, comparisons, agreement)
         found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
         about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
@@ -85,8 +89,8 @@ def _judge(predictor, name: str, tasks, folder: Path):
     from ..evaluation.robustness import PLAIN, variants
     labels = label_flags(tasks)
     path = folder / DISTRACTORS
-    sentences = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
-    manners = variants([task.text for task in tasks], [line for line in sentences if line.strip()])
+    manners = variants([task.text for task in tasks],
+                       read_sentences(path) if path.exists() else [])
     right, plain = {}, None
     with progress_bar(len(tasks) * len(manners)) as done:
         for manner, texts in manners.items():
@@ -97,17 +101,52 @@ def _judge(predictor, name: str, tasks, folder: Path):
             decided = decisions(labels, probabilities, predictor.thresholds)
             right[manner] = (decided == labels).all(axis=1)
             plain = probabilities if manner == PLAIN else plain
+            if np.isnan(plain).any(axis=1).all():
+                raise UsageError(f'the model can read none of the texts of {name}: {answers[0].error}')
     return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, right)
 
 
-def _ablation(path: str) -> tuple[str, list[Effect]]:
-    """The file's name, and what the changes did."""
+def _name(path: str, others: Sequence[str]) -> str:
+    """The file's name, with its folder where another has the same."""
+    stem = Path(path).stem
+    alike = sum(Path(other).stem == stem for other in others) > 1
+    return str(Path(path).with_suffix('')) if alike else stem
+
+
+def _ablation(path: str) -> list[Effect]:
+    """What the changes did."""
     from ..evaluation.ablation import effects
     content = _read(path, dict)
     try:
-        return Path(path).stem, effects(content)
+        return effects(content)
     except ValueError as error:
         raise UsageError(f'{path} is no ablation (ablate --output): {error}') from error
+
+
+def _comparison(path: str | None, judged: Mapping[str, Sequence[TaskRecord]]
+                ) -> dict[str, Any] | None:
+    content = _read(path, dict)
+    for split, part in (content or {}).items():
+        if not isinstance(part, dict) or not {'systems', 'tasks', 'texts_sha256'} <= part.keys():
+            raise UsageError(f'{path} is no comparison (compare --json)')
+        if split in judged and part['texts_sha256'] != texts_sha256(judged[split]):
+            raise UsageError(f'{path} compares on other tasks in {split}; compare again')
+    return content
+
+
+def _check_model(model: ReleasedModel, args: argparse.Namespace, comparisons: dict[str, Any] | None,
+                 agreement: dict[str, Any] | None) -> None:
+    """Refuse figures of another model: under this one's name they would be wrong."""
+    if agreement is not None and agreement.get('model') != model.version:
+        raise UsageError(f'{args.agreement} is of {agreement.get("model")}, not of {model.version}; '
+                         'verify again')
+    for split, part in (comparisons or {}).items():
+        first = part['systems'][0]['name'] if part['systems'] else ''
+        # Files of before this was noted have no versions.
+        version = part.get('models', {}).get(first, model.version)
+        if version != model.version:
+            raise UsageError(f'{args.comparison} is of {version} in {split}, not of {model.version}; '
+                             'compare again')
 
 
 def _agreement(path: str | None) -> dict[str, Any] | None:

@@ -33,6 +33,10 @@ examples:
 """
 
 
+MOST_MEGABYTES = 45
+"""Of a model that this repository keeps; a larger one is pointed out."""
+
+
 def add_parser(subparsers) -> None:
     """Add the sub-command to the parser."""
     parser = subparsers.add_parser(
@@ -91,7 +95,10 @@ def run(args: argparse.Namespace) -> int:
         offline=args.offline, overwrite=args.overwrite)
     for split, scores in figures.items():
         print(f'{split}\n\n{markdown(scores)}\n')
-    print(f'wrote {model.version} to {args.output}')
+    size = sum(path.stat().st_size for path in args.output.iterdir()) / 1e6
+    print(f'wrote {model.version} to {args.output}, {size:.0f} MB'
+          + (f'; git is for models of up to {MOST_MEGABYTES} MB: adapters (adapter_rank) are smaller than '
+             'whole layers' if size > MOST_MEGABYTES else ''))
     return 0
 
 

@@ -119,7 +119,7 @@ class ChatModel:
         try:
             # A local server asks for no key, but the library wants one.
             key = (options.api_key or os.environ.get('OPENAI_API_KEY')
-                   or ('none' if options.base_url else None))
+                   or ('none' if options.base_url or os.environ.get('OPENAI_BASE_URL') else None))
             self._client = openai.AsyncOpenAI(
                 base_url=options.base_url, api_key=key, timeout=options.timeout_s,
                 max_retries=options.retries)

@@ -80,6 +80,30 @@ def check_records(splits: Splits, manifest: Manifest) -> Finding:
     return Finding('records', tuple(problems), f'{len(seen)} tasks')
 
 
+def check_reported(splits: Splits, reported: Splits) -> Finding:
+    """Tasks for reporting alone are no tasks of the other splits, by id or by text.
+
+    Parameters
+    ----------
+    splits
+        The dataset's own.
+    reported
+        From :func:`skill_predictor.dataset.manifest.read_reported`.
+    """
+    problems = []
+    ids = {task.id: split for split, task in _each(splits)}
+    texts = {_plain(task): task.id for _, task in _each(splits)}
+    for split, task in _each(reported):
+        if task.id in ids:
+            problems.append(f'{task.id}: is in {ids[task.id]} and in {split}')
+        elif _plain(task) in texts:
+            problems.append(f'{task.id} ({split}) has the text of {texts[_plain(task)]}')
+        ids[task.id] = split
+        texts.setdefault(_plain(task), task.id)
+    return Finding('tasks for reporting alone', tuple(problems), ', '.join(
+        f'{name} {len(tasks)}' for name, tasks in reported.items()) or 'none')
+
+
 def check_coverage(splits: Splits, manifest: Manifest) -> Finding:
     """There are enough tasks, domains, boundary tasks, and tasks of every skill set."""
     tasks = [task for _, task in _each(splits)]
@@ -104,7 +128,7 @@ def check_repeats(splits: Splits) -> Finding:
     seen: dict[str, str] = {}
     problems = []
     for _, task in _each(splits):
-        key = ' '.join(''.join(char if char.isalnum() else ' ' for char in task.text.lower()).split())
+        key = _plain(task)
         if key in seen:
             problems.append(f'{task.id} has the text of {seen[key]}')
         seen.setdefault(key, task.id)
@@ -112,7 +136,7 @@ def check_repeats(splits: Splits) -> Finding:
 
 
 def check_groups(splits: Splits) -> Finding:
-    """No group straddles splits, and each has at least two tasks, of more than one label."""
+    """No group straddles splits, and each has at least two tasks."""
     members: dict[str, list[tuple[str, TaskRecord]]] = defaultdict(list)
     for split, task in _each(splits):
         if task.group:
@@ -165,9 +189,9 @@ def check_similarity(splits: Splits, manifest: Manifest,
         Makes embeddings, float, shape (n, width), of texts.
     """
     limit = manifest.requirements.max_cosine
-    embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
+    names = [name for name, tasks in splits.items() if tasks]
+    embeddings = {name: embed([task.text for task in splits[name]]) for name in names}
     problems, most = [], -1.0
-    names = [name for name in SPLITS if splits[name]]
     for position, first in enumerate(names):
         for second in names[position + 1:]:
             index, cosine = closest_across(embeddings[second], embeddings[first])
@@ -207,6 +231,11 @@ def check_audit(splits: Splits, audit: Sequence[AuditEntry], manifest: Manifest)
                         f'{manifest.requirements.audited_fraction:.0%} are demanded')
     return Finding('audit', tuple(problems), f'{len(audit)} tasks labelled twice, '
                    f'{sum(not entry.agreed for entry in audit)} disagreements decided')
+
+
+def _plain(task: TaskRecord) -> str:
+    """The text without case, punctuation and repeated white space."""
+    return ' '.join(''.join(char if char.isalnum() else ' ' for char in task.text.lower()).split())
 
 
 def _each(splits: Splits) -> Iterator[tuple[str, TaskRecord]]:

@@ -133,6 +133,21 @@ def read_tasks(source: str | os.PathLike | IO, require_label: bool = False,
         yield record
 
 
+def read_sentences(path: str | os.PathLike) -> list[str]:
+    """Sentences of a text file, one per line, without the blank ones.
+
+    Raises
+    ------
+    RecordError
+        When the file cannot be read or is not UTF-8.
+    """
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f'cannot be read: {error}', os.fspath(path)) from error
+    return [line.strip() for line in lines if line.strip()]
+
+
 def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
     """Write records to a JSON Lines file, which appears whole or not at all.
 

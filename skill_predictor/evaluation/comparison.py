@@ -81,15 +81,29 @@ def compare(answers: Mapping[str, np.ndarray], labels: np.ndarray,
     return scored
 
 
-def markdown(rows: Sequence[SystemScores]) -> str:
-    """A table, a system per line, as Markdown."""
+def markdown(rows: Sequence[SystemScores], unanswered: Mapping[str, int] | None = None) -> str:
+    """A table, a system per line, as Markdown.
+
+    Parameters
+    ----------
+    rows
+        From :func:`compare`.
+    unanswered
+        Tasks without an answer by name of the system; they count as wrong in every flag.
+    """
     return table(
         ['system', 'exact match (95 %)', 'minus the first (95 %)', 'p', 'macro F1 (95 %)',
          'Hamming loss (95 %)', 'F1 wheels (95 %)'],
-        [[f'**{row.name}**' if row.against is None else row.name, row.exact_match,
+        [[f'**{row.name}**' if row.against is None else named(row.name, unanswered), row.exact_match,
           '' if row.difference is None else signed(row.difference),
           '' if row.against is None else shown_p(row.against.p_value), row.macro_f1,
           fine(row.hamming_loss), row.f1['wheels']] for row in rows])
+
+
+def named(name: str, unanswered: Mapping[str, int] | None) -> str:
+    """A system's name, and how many tasks it did not answer, if any."""
+    count = (unanswered or {}).get(name, 0)
+    return f'{name} ({count:,} unanswered)' if count else name
 
 
 def signed(interval: Interval) -> str:

@@ -62,7 +62,7 @@ async def predict(model: ChatModel, texts: Sequence[str], *, parallel: int = 4, 
     Raises
     ------
     ChatError
-        When the server cannot be used.
+        When the server cannot be used: three requests in a row fail.
     """
     flags = np.zeros((len(texts), NUM_SKILLS), dtype=bool)
     missing = set(range(len(texts)))
@@ -70,8 +70,11 @@ async def predict(model: ChatModel, texts: Sequence[str], *, parallel: int = 4, 
     async def one(index: int) -> None:
         messages: list[Mapping[str, str]] = [
             {'role': 'user', 'content': PROMPT.format(task=' '.join(texts[index].split()))}]
-        flags[index] = await model.ask_until_valid(messages, _SCHEMA, _parse, attempts)
-        missing.discard(index)
+        try:
+            flags[index] = await model.ask_until_valid(messages, _SCHEMA, _parse, attempts)
+            missing.discard(index)
+        except AnswerError:
+            pass  # what it is judged by, and no reason to stop asking
         if on_done is not None:
             on_done(1)
     await run_jobs(range(len(texts)), one, parallel=parallel, stop=lambda: model.usage.spent,

@@ -52,7 +52,8 @@ def bootstrap(labels: np.ndarray, predicted: np.ndarray, figure: Figure, *,
     """A figure with its 95 % percentile bootstrap interval (Efron and Tibshirani 1993).
 
     Where nothing was answered wrong all samples agree, and say nothing of what they do not hold. The
-    interval of a share is then Wilson's (1927), of as many right answers as there are groups.
+    interval of a share is then Wilson's (1927), of as many right answers as there are groups, times the
+    figure (a mean of F1 over skills of which some do not occur is below 1 then).
 
     Parameters
     ----------
@@ -87,12 +88,17 @@ def bootstrap(labels: np.ndarray, predicted: np.ndarray, figure: Figure, *,
         times = rng.multinomial(units, np.full(units, 1 / units),
                                 size=min(at_once, resamples - start))
         values.append(figure(labels, predicted, times[:, unit].astype(np.float32)))
-    low, high = np.percentile(np.concatenate(values), (2.5, 97.5))
     value = float(figure(labels, predicted, np.ones((1, len(labels))))[0])
-    if low == high and value in (0.0, 1.0) and share:
+    drawn = np.concatenate(values)
+    drawn = drawn[np.isfinite(drawn)]  # samples that say nothing of it
+    low, high = np.percentile(drawn, (2.5, 97.5)) if len(drawn) else (value, value)
+    all_right, all_wrong = (labels == predicted).all(), value == 0.0
+    if share and (all_wrong or all_right) and np.isclose(low, high):
         # Of a skill's F1 only rows that need it, or are said to, tell anything.
         telling = len(set(unit[(labels | predicted).any(axis=1)])) if labels.shape[1] == 1 else units
-        low, high = _wilson(value, telling)
+        low, high = _wilson(float(not all_wrong), telling)
+        if all_right and value > 0.0:
+            low, high = value * low, value * high
     return Interval(value, float(low), float(high))
 
 
@@ -139,13 +145,20 @@ def hamming_loss(labels: np.ndarray, predicted: np.ndarray, times: np.ndarray | 
 def macro_f1(labels: np.ndarray, predicted: np.ndarray, times: np.ndarray | None = None):
     """Mean F1 of the columns, 0..1; a :data:`Figure`.
 
-    A column that never occurs and is never predicted counts 0.
+    A column that never occurs and is never predicted counts 0. A sample that happens to lack a column says
+    nothing of it: its mean is that of the columns that it has; NaN where it has none.
     """
     drawn = np.ones((1, len(labels))) if times is None else times
     both = drawn @ (labels & predicted).astype(drawn.dtype)
     some = drawn @ (labels.astype(drawn.dtype) + predicted)
-    found = np.divide(2 * both, some, out=np.zeros_like(both), where=some > 0).mean(axis=1)
-    return float(found[0]) if times is None else found
+    found = np.divide(2 * both, some, out=np.zeros_like(both), where=some > 0)
+    occurring = (labels | predicted).any(axis=0)
+    if times is None or not occurring.any():
+        found = found.mean(axis=1)
+        return float(found[0]) if times is None else found
+    has = (some > 0).sum(axis=1)
+    mean = np.divide(found.sum(axis=1), has, out=np.full(len(has), np.nan), where=has > 0)
+    return mean * occurring.mean()
 
 
 def _mean(values: np.ndarray, times: np.ndarray | None):

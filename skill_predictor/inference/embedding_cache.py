@@ -62,8 +62,13 @@ class CachedEmbeddings:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle, scratch = tempfile.mkstemp(dir=self._path.parent, suffix='.npz')
+        except OSError:
+            return  # a full disk costs the next run its time, not this one its result
+        try:
             with os.fdopen(handle, 'wb') as stream:
                 np.savez(stream, keys=keys, values=np.array(list(known.values()), np.float32))
             os.replace(scratch, self._path)
-        except OSError:
-            pass  # a full disk costs the next run its time, not this one its result
+        except BaseException as error:
+            os.unlink(scratch)
+            if not isinstance(error, OSError):
+                raise

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation.significance import mcnemar
+from ..evaluation.significance import difference, Interval, mcnemar
 from ..inference.averaging import weighted_mean
 from ..taxonomy import DEFAULT_THRESHOLD
 from .calibration import fit_calibration, logits_of, scaled
@@ -41,12 +41,15 @@ class WayScore:
         Per flag, in nats.
     p_value : float
         Of McNemar's test against the plain mean.
+    difference : Interval
+        Its exact match minus the plain mean's, -1..1, with the 95 % interval.
     """
 
     name: str
     exact_match: float
     cross_entropy: float
     p_value: float
+    difference: Interval
 
 
 def try_ways(by_encoder: Sequence[np.ndarray], targets: np.ndarray, groups: Sequence[str] = (),
@@ -77,7 +80,8 @@ def try_ways(by_encoder: Sequence[np.ndarray], targets: np.ndarray, groups: Sequ
         found[name] = [probabilities.clip(1e-6, 1 - 1e-6), (decided == truth).all(axis=1)]
     return [WayScore(name, float(right.mean()),
                      float(-np.log(np.where(truth, said, 1 - said)).mean()),
-                     mcnemar(found[PLAIN][1], right).p_value)
+                     mcnemar(found[PLAIN][1], right).p_value,
+                     difference(found[PLAIN][1], right, groups=groups))
             for name, (said, right) in found.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,18 @@ class Log(TrainerCallback):
             except (KeyError, TypeError, ValueError):  # a line that a stop tore
                 continue
         return seconds
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Forget what a stopped training did after its last checkpoint: it is done again."""
+        if not state.is_world_process_zero or not self._path.exists():
+            return
+        text = self._path.read_text(encoding='utf-8', errors='replace').replace('\0', '')
+        header, *lines = text.splitlines(keepends=True) or ['']
+        kept = [line for line in lines if (step := line.partition(',')[0]).isdigit()
+                and int(step) <= state.global_step]
+        scratch = self._path.with_suffix('.partial')
+        scratch.write_text(''.join([header, *kept]), encoding='utf-8')
+        os.replace(scratch, self._path)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero:

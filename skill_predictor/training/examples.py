@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from ..dataset.check import check_reported
 from ..dataset.manifest import read_reported, read_splits, TRAIN, VALIDATION
-from ..dataset.records import label_flags, RecordError, TaskRecord
+from ..dataset.records import label_flags, read_sentences, RecordError, TaskRecord
 from ..dataset.variants import joined, with_distractor, with_typos, without_punctuation
 from ..inference.errors import TextError
 from ..inference.store import sha256_file, TokenIds
@@ -58,10 +59,16 @@ def read_examples(folder: str | os.PathLike) -> tuple[dict[str, Examples], dict[
     Raises
     ------
     RecordError
-        When the folder cannot be read, or lacks train or validation.
+        When the folder cannot be read, lacks train or validation, or a split that is for reporting
+        alone repeats a task of the others.
     """
     examples, hashes = {}, {}
-    for name, tasks in {**read_splits(folder), **read_reported(folder)}.items():
+    splits, reported = read_splits(folder), read_reported(folder)
+    repeated = check_reported(splits, reported).problems
+    if repeated:
+        raise RecordError(f'a test set repeats tasks: {repeated[0]} ({len(repeated)} in all); leave '
+                          'them out of one of the files', os.fspath(folder))
+    for name, tasks in {**splits, **reported}.items():
         if not tasks:
             if name in (TRAIN, VALIDATION):
                 raise RecordError(f'there are no tasks in {name}.jsonl', os.fspath(folder))
@@ -79,12 +86,15 @@ def examples_of(tasks: Sequence[TaskRecord]) -> Examples:
 
 
 def read_distractors(folder: str | os.PathLike) -> list[str]:
-    """Sentences that ask for nothing, from a dataset's folder; empty when it has none."""
+    """Sentences that ask for nothing, from a dataset's folder; empty when it has none.
+
+    Raises
+    ------
+    RecordError
+        When the file cannot be read.
+    """
     path = Path(folder) / DISTRACTORS
-    if not path.exists():
-        return []
-    return [line.strip() for line in path.read_text(encoding='utf-8').splitlines()
-            if line.strip()]
+    return read_sentences(path) if path.exists() else []
 
 
 def texts_sha256(texts: Sequence[str]) -> str:

@@ -227,10 +227,23 @@ def last_checkpoint(folder: str | os.PathLike) -> Path | None:
     found = sorted((path for path in Path(folder).glob('checkpoint-*')),
                    key=lambda path: int(path.name.rpartition('-')[2]))
     while found:
-        if (found[-1] / 'trainer_state.json').is_file():  # it is written last
+        if _is_whole(found[-1]):
             return found[-1]
         shutil.rmtree(found.pop(), ignore_errors=True)
     return None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """The state is written last; but after a power cut a file may be there and have lost its content."""
+    from safetensors import safe_open, SafetensorError
+    try:
+        TrainerState.load_from_json(str(checkpoint / 'trainer_state.json'))
+        for path in checkpoint.glob('*.safetensors'):
+            with safe_open(path, 'np'):  # looks at the header and at the length
+                pass
+        return all(path.stat().st_size for path in checkpoint.iterdir())
+    except (OSError, ValueError, TypeError, SafetensorError):
+        return False
 
 
 def _checkpoints(folder: str | os.PathLike) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
-from ..evaluation.comparison import markdown, SystemScores
+from ..evaluation.comparison import markdown, signed, SystemScores
 from ..markdown import table
 from ..taxonomy import SKILLS
-from .averaging_trial import FOLDS, WayScore
+from .averaging_trial import FOLDS, PLAIN, WayScore
 from .calibration import Calibration
 from .recipe import Recipe
 from .runs import Run
@@ -41,7 +41,8 @@ robots of equal skills apart, or to judge texts in other languages.
 {recipe}
 
 Trained on {train} tasks (`train.jsonl` of the dataset, SHA-256 `{data}`). {chosen}
-on {validation} others (**validation**). The tasks of the other splits chose nothing of this training.
+on {validation} others (**validation**). This training used the other splits for the figures below alone; whether anybody looked at
+them while the tasks were made, the dataset's card says.
 {ways}
 ```
 {command}
@@ -128,9 +129,9 @@ def skills_table(figures: Mapping[str, Sequence[SystemScores]]) -> str:
 
 def _effort(runs: Sequence[Run]) -> dict[str, object]:
     seconds = sum(run.seconds for run in runs)
-    threads = max(run.threads * run.processes for run in runs)
-    energy = seconds * threads * WATTS_PER_THREAD / 3.6e6
-    return {'minutes': seconds / 60, 'threads': threads, 'watts': WATTS_PER_THREAD,
+    threads = sorted({run.threads * run.processes for run in runs})
+    energy = WATTS_PER_THREAD / 3.6e6 * sum(run.seconds * run.threads * run.processes for run in runs)
+    return {'minutes': seconds / 60, 'threads': ' and '.join(map(str, threads)), 'watts': WATTS_PER_THREAD,
             'precision': ', matrix products in bfloat16' if all(run.bfloat16 for run in runs) else '',
             'device': ' and a GPU (its energy is not counted)' if any(
                 run.on_gpu for run in runs) else '',
@@ -161,11 +162,11 @@ def _recipes(runs: Sequence[Run], calibration: Calibration) -> str:
 def _ways(ways: Sequence[WayScore]) -> str:
     if not ways:
         return ''
-    rows = [[way.name, f'{way.exact_match:.4f}', f'{way.cross_entropy:.4f}', f'{way.p_value:.2g}']
-            for way in ways]
+    rows = [[way.name, f'{way.exact_match:.4f}', '' if way.name == PLAIN else signed(way.difference),
+             f'{way.cross_entropy:.4f}', f'{way.p_value:.2g}'] for way in ways]
     return (f'\nWays to average, by {FOLDS}-fold cross-validation on validation (what is chosen on the other '
             'folds is judged on each):\n\n' + table(
-                ['', 'exact match', 'cross-entropy', 'p against the plain mean'], rows) + '\n')
+                ['', 'exact match', 'minus the plain mean (95 %)', 'cross-entropy', 'p'], rows) + '\n')
 
 
 def _shown(value: object) -> str:

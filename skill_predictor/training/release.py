@@ -210,7 +210,7 @@ def _put_in_place(draft: Path, folder: Path, replaced: Path) -> None:
         os.rename(folder, replaced)
     try:
         os.rename(draft, folder)
-    except OSError:
-        if replaced.exists():
+    except BaseException:  # Ctrl-C, too: what was replaced is about to be deleted
+        if replaced.exists() and not folder.exists():
             os.rename(replaced, folder)
         raise

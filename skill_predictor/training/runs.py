@@ -29,7 +29,7 @@ from .. import __version__
 from ..inference import artefacts, base_weights, known_encoders
 from ..inference.errors import TextError
 from ..inference.known_encoders import KnownEncoder
-from ..inference.store import multiplied
+from ..inference.store import multiplied, sha256_file
 from ..inference.text import clean_text
 from ..inference.tokenizer import TaskTokenizer
 from .encoders import load_encoder
@@ -176,9 +176,10 @@ def _predict(folder: Path, known: KnownEncoder, splits: Mapping[str, Examples],
     from safetensors.numpy import load_file
     path = folder / 'predictions.npz'
     wanted = {name: data_sha256.get(name, '') for name in splits if name != 'train'}
+    made_of = {**wanted, 'weights': sha256_file(folder / WEIGHTS)}
     if path.exists():
         with np.load(path) as file:
-            if json.loads(str(file['data_sha256'])) == wanted if 'data_sha256' in file else False:
+            if 'data_sha256' in file and json.loads(str(file['data_sha256'])) == made_of:
                 return
     encoder = _read_encoder(folder)
     tuned = {name: tensor.astype(np.float32) for name, tensor in tensors_of(encoder).items()}
@@ -187,7 +188,7 @@ def _predict(folder: Path, known: KnownEncoder, splits: Mapping[str, Examples],
         published, multiplied(tuned, known.name), known.name))
     network.to('cuda' if torch.cuda.is_available() else 'cpu')
     scratch = path.with_suffix('.partial.npz')
-    np.savez(scratch, data_sha256=json.dumps(wanted), **{
+    np.savez(scratch, data_sha256=json.dumps(made_of), **{
         name: predict(network, known, tokenizer, splits[name].texts) for name in wanted})
     os.replace(scratch, path)
 

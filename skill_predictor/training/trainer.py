@@ -103,6 +103,8 @@ def arguments(recipe: Recipe, folder: str | os.PathLike, *, keeps: bool, seed: i
     """
     gpu = torch.cuda.is_available()
     bfloat16 = recipe.mixed_precision and multiplies_bfloat16()
+    # `accelerate launch` sets it by the user's own configuration, and it would go before the recipe.
+    os.environ['ACCELERATE_MIXED_PRECISION'] = 'bf16' if bfloat16 else 'no'
     return TrainingArguments(
         output_dir=os.fspath(folder),
         num_train_epochs=recipe.epochs, per_device_train_batch_size=recipe.batch_size,
@@ -110,7 +112,8 @@ def arguments(recipe: Recipe, folder: str | os.PathLike, *, keeps: bool, seed: i
         max_grad_norm=recipe.max_gradient, seed=seed, data_seed=seed,
         bf16=bfloat16, use_cpu=bfloat16 and not gpu,
         eval_strategy='epoch' if validates else 'no', save_strategy='epoch' if keeps else 'no',
-        save_total_limit=1, load_best_model_at_end=keeps and validates,
+        # Two, since a power cut may spoil the one that was just written.
+        save_total_limit=2, load_best_model_at_end=keeps and validates,
         metric_for_best_model='exact_match' if validates else None, greater_is_better=True,
         logging_steps=10, report_to='none', remove_unused_columns=False, label_names=['labels'],
         # R-Drop runs the network twice; buffers are the same everywhere anyway.

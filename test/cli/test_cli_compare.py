@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from chat_server import chat_server  # noqa: F401
+from chat_server import chat_server, Refusal  # noqa: F401
 from skill_predictor.dataset.records import TaskRecord, write_tasks
 from tiny_model import write_tiny_model
 
@@ -71,6 +71,29 @@ def test_a_language_model_without_answers_counts_as_wrong(compare, chat_server):
     assert 'dull: no usable answer for 2 of 12 tasks' in done.err
     found = json.loads(done.out)['test']
     assert found['systems'][-1]['exact_match']['value'] == pytest.approx(2 / 12)
+
+
+def test_a_language_model_that_cannot_be_asked_is_left_out(compare, monkeypatch):
+    """Said before the others are fitted; their table comes all the same."""
+    pytest.importorskip('sklearn')
+    monkeypatch.setitem(sys.modules, 'openai', None)
+    done = compare('--no-baselines', '--language-models', 'clever', '--base-url', 'http://localhost:9/v1')
+    assert done.code == 1 and 'mpnet alone' in done.out and 'clever' not in done.out
+    lines = done.err.splitlines()
+    said = next(number for number, line in enumerate(lines) if 'clever: left out: ' in line)
+    assert said < next(number for number, line in enumerate(lines) if 'predicting' in line)
+
+
+def test_a_server_that_fails_costs_no_other_system(compare, chat_server):  # noqa: F811
+    pytest.importorskip('sklearn')
+    pytest.importorskip('openai')
+
+    def respond(body):
+        raise Refusal(401)
+    done = compare('--no-baselines', '--language-models', 'clever', '--base-url',
+                   chat_server(respond).url)
+    assert done.code == 1 and 'clever, zero-shot is left out' in done.err
+    assert 'mpnet alone' in done.out and 'clever' not in done.out
 
 
 def test_a_text_that_cannot_be_read_is_said_before_the_work(compare, data):

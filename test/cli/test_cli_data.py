@@ -61,7 +61,7 @@ def dataset(cli, pool, words_as_embeddings, tmp_path):
 def test_split_writes_a_dataset_that_passes_the_check(cli, dataset):
     done = cli('data', 'check', dataset)
     assert done.code == 0 and 'the dataset passes' in done.out and 'FAIL' not in done.out
-    assert len(done.out.splitlines()) == 10
+    assert len(done.out.splitlines()) == 11
     assert len((dataset / 'test.jsonl').read_text().splitlines()) == 20
 
 
@@ -74,6 +74,17 @@ def test_check_names_what_is_wrong(cli, dataset):
     assert {'repeated texts', 'near-duplicates between splits'} <= {
         line.split('FAIL ')[1].split(' (')[0] for line in done.out.splitlines() if 'FAIL' in line}
     assert 'near-duplicates' not in cli('data', 'check', dataset, '--fast').out
+
+
+def test_check_finds_test_tasks_that_training_has_seen(cli, dataset):
+    line = (dataset / 'train.jsonl').read_text().splitlines()[0]
+    (dataset / 'test_mine.jsonl').write_text(line.replace('"id": "t', '"id": "mine-') + '\n')
+    done = cli('data', 'check', dataset)
+    found = [line for line in done.out.splitlines() if 'FAIL' in line]
+    assert done.code == 1 and [line.split('FAIL ')[1].split(' (')[0] for line in found] == [
+        'tasks for reporting alone', 'near-duplicates between splits']
+    assert 'mine-' in done.out and '(test_mine) has the text of t' in done.out
+    assert 'tasks for reporting alone' in cli('data', 'check', dataset, '--fast').out
 
 
 def test_split_again_keeps_what_the_manifest_says(cli, dataset, pool):

@@ -10,6 +10,7 @@ for module in ('sklearn', 'scipy', 'matplotlib', 'jinja2'):
     pytest.importorskip(module)
 
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from tiny_model import write_tiny_model  # noqa: E402
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def test_the_summary(report, tmp_path):
     (['--splits', 'validation'], 'has no tasks in validation; it has: train, test, test_domains'),
     (['--comparison', 'damaged.json'], 'is not JSON'),
     (['--comparison', 'list.json'], 'holds no JSON object'),
+    (['--comparison', 'other.json'], 'other.json is no comparison'),
     (['--ablation', 'other.json'], 'other.json is no ablation'),
     (['--comparison', 'missing.json'], 'No such file')])
 def test_what_cannot_be_read(report, tmp_path, options, said, monkeypatch):
@@ -82,3 +84,67 @@ def test_splits_for_reporting_alone_and_texts_that_cannot_be_read(report, tmp_pa
     assert 'test_independent, 2 tasks' in html and 'of our own' in html and 'nan' not in html
     assert 'texts that were not read, counted as wrong' in html
     assert '???' not in html, 'the model said nothing of it that could be a mistake'
+
+
+def comparison(cli, tmp_path, *argv):
+    done = cli('compare', tmp_path, '--no-baselines', '--json', tmp_path / 'comparison.json', *argv)
+    assert done.code == 0, done.err
+    return tmp_path / 'comparison.json'
+
+
+@pytest.fixture
+def validated(report, tmp_path):
+    """Comparing wants validation tasks as well."""
+    write_tasks([TaskRecord('v-1', 'Fly', ('fly',))], tmp_path / 'validation.jsonl')
+    return tmp_path
+
+
+def test_a_comparison_of_this_model(cli, report, shared_tiny, validated):
+    path = comparison(cli, validated, '--model', shared_tiny.folder, '--encoders', shared_tiny.encoders)
+    done = report('--comparison', path)
+    assert done.code == 0, done.err
+    assert 'tiny, mpnet alone' in (validated / 'page.html').read_text()
+    found = json.loads(path.read_text())
+    found['test']['unanswered'] = {'tiny, mpnet alone': 1}
+    path.write_text(json.dumps(found))
+    assert report('--comparison', path).code == 0
+    assert 'tiny, mpnet alone (1 unanswered)' in (validated / 'page.html').read_text()
+
+
+def test_figures_of_another_model_are_refused(cli, report, validated):
+    """Also where it has the same name, as one that was trained again."""
+    other = write_tiny_model(validated / 'other', seed=5)
+    path = comparison(cli, validated, '--model', other.folder, '--encoders', other.encoders)
+    done = report('--comparison', path)
+    assert done.code == 2 and 'is of tiny+' in done.err and 'compare again' in done.err
+    (validated / 'agreement.json').write_text(json.dumps(
+        {'model': 'tiny+0', 'forms': {}, 'reference': 'torch', 'tasks': 1, 'files': 'a'}))
+    done = report('--agreement', validated / 'agreement.json')
+    assert done.code == 2 and 'is of tiny+0' in done.err and 'verify again' in done.err
+
+
+def test_a_comparison_on_other_tasks_is_refused(cli, report, shared_tiny, validated):
+    path = comparison(cli, validated, '--model', shared_tiny.folder, '--encoders', shared_tiny.encoders)
+    write_tasks([TaskRecord('test-1', 'Sweep the other deck.', ('wheels',))], validated / 'test.jsonl')
+    done = report('--comparison', path)
+    assert done.code == 2 and 'other tasks in test' in done.err
+
+
+def test_ablations_of_one_name_are_all_shown(report, tmp_path):
+    for name in ('first', 'second'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'ablation.json').write_text(json.dumps(
+            {'judging': 12, 'rows': [
+                {'variant': variant, 'changes': '', 'seed': 0, 'exact match, other writers': 0.5,
+                 'exact match, validation': 0.25, 'seconds': 60, 'right': 'ff00'}
+                for variant in ('as it is', f'wide-{name}')]}))
+    done = report('--ablation', *(tmp_path / name / 'ablation.json' for name in ('first', 'second')))
+    assert done.code == 0, done.err
+    html = (tmp_path / 'page.html').read_text()
+    assert 'wide-first' in html and 'wide-second' in html
+
+
+def test_a_split_of_which_nothing_can_be_read(report, tmp_path):
+    write_tasks([TaskRecord('i-1', '???', ()), TaskRecord('i-2', '!', ())], tmp_path / 'test_odd.jsonl')
+    done = report('--splits', 'test_odd')
+    assert done.code == 2 and 'can read none of the texts of test_odd' in done.err

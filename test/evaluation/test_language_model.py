@@ -52,6 +52,27 @@ def test_an_unknown_skill_is_asked_again_and_then_counts_as_no_answer(chat_serve
     assert len(server.requests) == 4
 
 
+def test_answers_that_make_no_sense_do_not_end_it(chat_server):
+    """However many in a row: a system that cannot answer is judged by that."""
+    server = chat_server(lambda body: 'no idea' if 'hard' in task_of(body) else '{"skills": ["fly"]}')
+    texts = [f'{"hard" if number % 8 > 2 else "easy"} {number}' for number in range(24)]
+    flags, unanswered = ask(server, texts, parallel=1, attempts=1)
+    assert unanswered == [number for number in range(24) if number % 8 > 2]
+    assert flags[:, 0].tolist() == [number % 8 <= 2 for number in range(24)]
+
+
+def test_a_server_that_the_environment_names_needs_no_key(chat_server, monkeypatch):
+    server = chat_server(lambda body: '{"skills": []}')
+    monkeypatch.delenv('OPENAI_API_KEY', raising=False)
+    monkeypatch.setenv('OPENAI_BASE_URL', server.url)
+
+    async def work():
+        async with ChatModel(ChatOptions('m', retries=0)) as model:
+            return await predict(model, ['go'])
+    asyncio.run(work())
+    assert server.keys == ['Bearer none']
+
+
 @pytest.mark.parametrize('exported, sent', [('from-outside', 'from-outside'), (None, 'none')])
 def test_a_named_server_gets_the_exported_key(chat_server, monkeypatch, exported, sent):
     """One of one's own asks for none, but the library wants one."""

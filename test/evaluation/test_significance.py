@@ -59,6 +59,27 @@ def test_no_error_is_not_certainty():
     assert pairs.low == pytest.approx(100 / (100 + 1.96 ** 2), abs=1e-3)
 
 
+def test_a_sample_without_a_skill_says_nothing_of_it():
+    """Of three boats in sixty tasks one sample in twenty has none, and was right of no boat then."""
+    pytest.importorskip('scipy')
+    labels = np.zeros((60, 6), dtype=bool)
+    labels[:, :5] = RNG.random((60, 5)) < 0.5
+    labels[:3, 5] = True
+    rare = bootstrap(labels[:, 5:], labels[:, 5:], macro_f1)
+    assert (rare.value, rare.low) == (1.0, pytest.approx(3 / (3 + 1.96 ** 2), abs=1e-3))
+    assert bootstrap(labels, labels, macro_f1).low == pytest.approx(60 / (60 + 1.96 ** 2), abs=1e-3)
+    predicted = labels.copy()
+    predicted[0, 5] = False
+    assert bootstrap(labels[:, 5:], predicted[:, 5:], macro_f1).low >= 0.0
+    assert bootstrap(labels, predicted, macro_f1).low > 0.8
+    labels[:, 5] = False
+    none = bootstrap(labels, labels, macro_f1)
+    assert none.value == none.high == pytest.approx(5 / 6)
+    assert none.low == pytest.approx(5 / 6 * 60 / (60 + 1.96 ** 2), abs=1e-3)
+    never = bootstrap(labels[:, 5:], labels[:, 5:], macro_f1)
+    assert (never.value, never.low, never.high) == (0.0, 0.0, 1.0)
+
+
 def test_difference_of_two_systems_on_the_same_tasks():
     first = np.array([True] * 340 + [False] * 60)
     second = first.copy()

@@ -54,3 +54,13 @@ def test_place_that_cannot_be_written_costs_nothing_else(tmp_path, asked):
     cached = CachedEmbeddings(tmp_path / 'file' / 'e.npz', 1,
                               lambda texts, done: np.ones((len(texts), 1), np.float32))
     assert cached.embed(['a', 'b']).tolist() == [[1], [1]]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*args, **arrays):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(np, 'savez', full)
+    cached = CachedEmbeddings(tmp_path / 'e.npz', 1,
+                              lambda texts, done: np.ones((len(texts), 1), np.float32))
+    assert cached.embed(['a', 'b']).tolist() == [[1], [1]]
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import os
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -144,6 +146,16 @@ def test_best_epoch_is_kept_and_the_log_tells(tiny_encoder, vocabulary, examples
                for line in lines)
 
 
+def test_the_recipe_goes_before_the_machines_configuration(monkeypatch, tmp_path):
+    """`accelerate launch` hands on what its user once chose for everything."""
+    monkeypatch.setenv('ACCELERATE_MIXED_PRECISION', 'fp16')
+    monkeypatch.setattr(trainer, 'multiplies_bfloat16', lambda: True)
+    for mixed, expected in ((False, 'no'), (True, 'bf16')):
+        found = trainer.arguments(Recipe('minilm', mixed_precision=mixed), tmp_path, keeps=False,
+                                  seed=0, validates=False)
+        assert found.bf16 is mixed and os.environ['ACCELERATE_MIXED_PRECISION'] == expected
+
+
 def test_a_torn_log_does_not_keep_a_training_from_going_on(tmp_path):
     path = tmp_path / 'log.csv'
     path.write_bytes(b'step,epoch,seconds,loss\n10,0.1,12.5,0.3\n20,0.2\0\0')
@@ -212,6 +224,24 @@ def test_a_training_that_stops_within_an_epoch_goes_on_there(tiny_encoder, vocab
                                atol=1e-5)
 
 
+def test_the_log_has_no_step_twice(tmp_path):
+    path = tmp_path / 'log.csv'
+    log = fitting.Log(path)
+
+    def at(step):
+        return SimpleNamespace(is_world_process_zero=True, global_step=step)
+    for step in (10, 20, 30):
+        log.on_log(None, at(step), None, {'loss': step / 100})
+    again = fitting.Log(path)
+    again.on_train_begin(None, at(20), None)  # the last checkpoint
+    for step in (30, 40):
+        again.on_log(None, at(step), None, {'loss': 1.0})
+    with open(path, encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row['step'], row['loss']) for row in rows] == [
+        ('10', '0.1'), ('20', '0.2'), ('30', '1.0'), ('40', '1.0')]
+
+
 @pytest.mark.parametrize('after', [1, 2])
 def test_a_stopped_training_ends_when_it_would_have_ended(tiny_encoder, vocabulary, examples,
                                                           tmp_path, monkeypatch, after):
@@ -243,6 +273,13 @@ def test_a_checkpoint_that_was_not_finished_is_left_out(tiny_encoder, vocabulary
     whole = fitting.last_checkpoint(tmp_path / 'checkpoints')
     (tmp_path / 'checkpoints' / 'checkpoint-99999').mkdir()
     assert fitting.last_checkpoint(tmp_path / 'checkpoints') == whole
+    for name, size in (('trainer_state.json', 0), ('trainer_state.json', 20), ('model.safetensors', 0),
+                       ('model.safetensors', 500), ('optimizer.pt', 0)):
+        torn = tmp_path / 'checkpoints' / 'checkpoint-88888'
+        shutil.copytree(whole, torn)
+        with open(torn / name, 'r+b') as stream:
+            stream.truncate(size)
+        assert fitting.last_checkpoint(tmp_path / 'checkpoints') == whole, name
     assert not (tmp_path / 'checkpoints' / 'checkpoint-99999').exists()
     assert fitting.last_checkpoint(tmp_path / 'nothing') is None
 

@@ -151,6 +151,22 @@ def test_a_failed_replacement_keeps_the_old_model(tmp_path, vocabulary):
     assert os.listdir(tmp_path) == ['m']
 
 
+def test_a_stop_in_the_last_moment_keeps_the_old_model(tmp_path, vocabulary, monkeypatch):
+    folder = tmp_path / 'm'
+    write_release(folder, 'old', encoders(), vocabulary, '')
+    rename, calls = os.rename, []
+
+    def stopped(source, target):
+        calls.append(target)
+        if len(calls) == 2:  # the old one is away, the new one not yet there
+            raise KeyboardInterrupt
+        rename(source, target)
+    monkeypatch.setattr(os, 'rename', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_release(folder, 'new', encoders(), vocabulary, '', overwrite=True)
+    assert read_model(folder).name == 'old' and os.listdir(tmp_path) == ['m']
+
+
 def test_what_the_model_store_would_refuse_is_not_put_in_place(tmp_path, vocabulary):
     folder = tmp_path / 'm'
     write_release(folder, 'old', encoders(), vocabulary, '')

@@ -14,6 +14,8 @@ import pytest
 pytest.importorskip('torch')
 pytest.importorskip('peft')
 
+from safetensors.numpy import load_file, save_file  # noqa: E402
+
 from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.inference.store import read_model  # noqa: E402
@@ -107,6 +109,37 @@ def test_other_test_tasks_are_predicted_without_training(ready, tmp_path, capsys
     write_tasks(tasks('train', 81, 0), tmp_path / 'train.jsonl')
     assert main([*ready, str(tmp_path / 'first'), '--overwrite']) == 2
     assert 'another data_sha256' in capsys.readouterr().err
+
+
+def test_predictions_are_those_of_the_weights(ready, tmp_path, capsys):
+    assert main([*ready, str(tmp_path / 'first')]) == 0
+    folder = tmp_path / 'runs' / 'first' / 'bert'
+    before = read_run(folder).predictions['test']
+    weights = load_file(folder / 'trained.safetensors')
+    weights['head.1.bias'] = weights['head.1.bias'] + 5  # as another machine may have trained it
+    save_file(weights, folder / 'trained.safetensors')
+    assert main([*ready, str(tmp_path / 'first'), '--overwrite']) == 0
+    assert (read_run(folder).predictions['test'] - before).min() > 0
+
+
+def test_a_test_set_that_training_has_seen_is_refused(ready, tmp_path, capsys):
+    (tmp_path / 'test_mine.jsonl').write_text(
+        (tmp_path / 'train.jsonl').read_text().splitlines()[0].replace('train-', 'mine-') + '\n')
+    assert main([*ready, str(tmp_path / 'm')]) == 1
+    err = capsys.readouterr().err
+    assert 'mine-0 (test_mine) has the text of train-0' in err and 'after epoch' not in err
+
+
+def test_distractors_that_are_no_text_are_named(ready, tmp_path, capsys):
+    (tmp_path / 'distractors.txt').write_bytes('Café.'.encode('latin-1'))
+    assert main([*ready, str(tmp_path / 'm')]) == 1
+    assert 'distractors.txt: cannot be read' in capsys.readouterr().err
+
+
+def test_a_large_model_is_pointed_out(ready, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('skill_predictor.commands.train.MOST_MEGABYTES', 0.001)
+    assert main([*ready, str(tmp_path / 'm'), '--set', 'epochs=1']) == 0
+    assert 'MB; git is for models of up to 0.001 MB' in capsys.readouterr().out
 
 
 def test_a_text_that_cannot_be_read_is_found_before_the_training(ready, tmp_path, capsys):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...dataset.manifest import read_manifest, read_splits
+from ...dataset.manifest import read_manifest, read_reported, read_splits
 from .options import add_encoder_options, embedder
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ _SHOWN = 10
 _EXAMPLES = """\
 Checked are the records and the order of labels, coverage, repeated texts, groups, leakage of held-out
 domains and writers, the stratification of the test set, the audit, and near-duplicates between the
-splits, which takes minutes with mpnet and a minute with minilm.
+splits, which takes minutes with mpnet and a minute with minilm. Other files called test_*.jsonl may
+repeat nothing of the rest either.
 
 examples:
   skill-predictor data check data
@@ -59,15 +60,18 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
     from ...dataset import check
     from ...dataset.audit.records import read_audit
     manifest, splits = read_manifest(args.folder), read_splits(args.folder)
+    reported = read_reported(args.folder)
     audit = args.folder / AUDIT
     entries = read_audit(audit) if audit.exists() else []
     yield check.check_records(splits, manifest)
     yield check.check_order(args.folder)
     yield check.check_repeats(splits)
+    yield check.check_reported(splits, reported)
     yield check.check_groups(splits)
     yield check.check_coverage(splits, manifest)
     yield check.check_stratification(splits, manifest)
     yield check.check_leakage(splits, manifest)
     yield check.check_audit(splits, entries, manifest)
     if not args.fast:
-        yield check.check_similarity(splits, manifest, embedder(args.encoder, args.encoders, args.offline))
+        yield check.check_similarity({**splits, **reported}, manifest,
+                                     embedder(args.encoder, args.encoders, args.offline))

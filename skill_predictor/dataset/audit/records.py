@@ -115,7 +115,7 @@ def _label(value: Any) -> tuple[str, ...]:
 
 
 def write_audit(entries: Iterable[AuditEntry], path: str | os.PathLike) -> None:
-    """Write audit entries to a JSON Lines file.
+    """Write audit entries to a JSON Lines file, which appears whole or not at all.
 
     Raises
     ------
@@ -123,7 +123,13 @@ def write_audit(entries: Iterable[AuditEntry], path: str | os.PathLike) -> None:
         When the file cannot be written.
     """
     lines = [json.dumps(_as_dict(entry), ensure_ascii=False) + '\n' for entry in entries]
-    Path(path).write_text(''.join(lines), encoding='utf-8')
+    scratch = Path(path).with_suffix('.partial')
+    try:
+        scratch.write_text(''.join(lines), encoding='utf-8')
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def _as_dict(entry: AuditEntry) -> dict[str, Any]:

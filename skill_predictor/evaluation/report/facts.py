@@ -11,7 +11,7 @@ import numpy as np
 from ...dataset.records import TaskRecord
 from ..calibration import coverage_curve, expected_calibration_error
 from ..metrics import score
-from ..comparison import shown_p, signed
+from ..comparison import named, shown_p, signed
 from ..significance import bootstrap, difference, exact_match, hamming_loss, Interval, macro_f1
 
 REVIEW_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48)
@@ -149,7 +149,7 @@ def systems(part: Mapping[str, Any]) -> list[Row]:
         exact, macro, hamming = (Interval(**system[name]) for name in (
             'exact_match', 'macro_f1', 'hamming_loss'))
         rows.append({
-            'name': system['name'], 'exact_match': f'{exact.value:.3f}',
+            'name': named(system['name'], part.get('unanswered')), 'exact_match': f'{exact.value:.3f}',
             'interval': f'{exact.low:.3f} to {exact.high:.3f}', 'macro_f1': f'{macro.value:.3f}',
             'hamming_loss': f'{hamming.value:.4f}',
             'difference': signed(Interval(**system['difference'])) if against else '',
