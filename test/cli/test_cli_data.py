@@ -116,6 +116,9 @@ def test_stats_print_the_tables_of_a_card(cli, dataset):
 
 def test_probe_measures_what_the_data_are_worth(cli, dataset):
     figures = json.loads(cli('data', 'probe', dataset, '--json', '-').out)['figures']
+    assert list(figures) == ['5-fold cross-validation on train', 'validation']
+    figures = json.loads(cli('data', 'probe', dataset, '--splits', 'validation', 'test', 'test_domains',
+                             '--json', '-').out)['figures']
     assert list(figures) == ['5-fold cross-validation on train', 'validation', 'test',
                              'test_domains']
     assert figures['test']['exact_match'] > 0.8 and figures['test']['tasks'] == 20
@@ -128,8 +131,8 @@ def test_curve_gains_from_more_tasks(cli, dataset, tmp_path):
     done = cli('data', 'curve', dataset, '--sizes', 20, 60, 9999, '--picture', tmp_path / 'c.png',
                '--json', '-')
     points = json.loads(done.out)
-    by_size = {point['tasks']: point['exact_match'] for point in points
-               if point['split'] == 'test_domains'}
+    assert {point['split'] for point in points} == {'validation'}
+    by_size = {point['tasks']: point['exact_match'] for point in points}
     assert list(by_size)[:2] == [20, 60] and len(by_size) == 3
     assert by_size[20] < by_size[max(by_size)]
     assert (tmp_path / 'c.png').stat().st_size > 1000

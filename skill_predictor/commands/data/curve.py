@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _EXAMPLES = """\
-For each size, that many random tasks of train are fitted, and every other split is predicted. The
+For each size, that many random tasks of train are fitted, and validation is predicted. The
 linear probe on frozen embeddings takes seconds, a fine-tuned encoder about 2 minutes per thousand
 tasks with minilm on two cores (and needs PyTorch).
 
@@ -42,6 +42,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--epochs', type=positive, metavar='N',
                         help='of the fine-tuning (default: those of the encoder\'s recipe)')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='of samples and weights')
+    parser.add_argument('--splits', nargs='+', choices=(VALIDATION, TEST, TEST_DOMAINS),
+                        default=[VALIDATION], metavar='SPLIT', help='tasks to judge by (default: '
+                        'validation; who looks at test or test_domains while making tasks chooses by them)')
     parser.add_argument('--picture', metavar='FILE', help='draw the curves, as PNG')
     parser.add_argument('--json', metavar='FILE',
                         help='write the figures to FILE; -: to standard output, and no table')
@@ -53,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
     from ...evaluation.metrics import score, scikit_learn
     scikit_learn()
-    splits = {name: tasks for name, tasks in read_splits(args.folder).items() if tasks}
-    judged = [name for name in (VALIDATION, TEST, TEST_DOMAINS) if name in splits]
+    splits = {name: tasks for name, tasks in read_splits(args.folder).items()
+              if tasks and name in (TRAIN, *args.splits)}
+    judged = [name for name in args.splits if name in splits]
     texts = {name: [task.text for task in tasks] for name, tasks in splits.items()}
     targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     order = np.random.default_rng(args.seed).permutation(len(texts[TRAIN]))

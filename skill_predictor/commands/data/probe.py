@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 A logistic regression per skill on frozen embeddings of the encoder is fitted to train: cross-validated
-on it, and tested on every other split. It measures the data, not the model: compare two datasets, or
+on it, and tested on validation. It measures the data, not the model: compare two datasets, or
 a part of one with the whole.
 
 examples:
@@ -42,6 +42,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--first', type=positive, metavar='N',
                         help='fit to the first N of the training tasks only')
     parser.add_argument('--seed', type=int, default=0, metavar='N', help='of the folds')
+    parser.add_argument('--splits', nargs='+', choices=(VALIDATION, TEST, TEST_DOMAINS),
+                        default=[VALIDATION], metavar='SPLIT', help='tasks to judge by (default: '
+                        'validation; who looks at test or test_domains while making tasks chooses by them)')
     parser.add_argument('--json', metavar='FILE',
                         help='write the figures to FILE; -: to standard output, and no table')
     add_encoder_options(parser)
@@ -54,14 +57,14 @@ def run(args: argparse.Namespace) -> int:
     scikit_learn()  # missing, better found out now than after the embeddings
     splits = read_splits(args.folder)
     splits[TRAIN] = _chosen(args, splits[TRAIN])
-    splits = {name: tasks for name, tasks in splits.items() if tasks}
+    splits = {name: tasks for name, tasks in splits.items() if tasks and name in (TRAIN, *args.splits)}
     embed = embedder(args.encoder, args.encoders, args.offline)
     embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
     targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     figures = {f'{args.folds}-fold cross-validation on train': _cross_validated(
         args, splits[TRAIN], embeddings[TRAIN], targets[TRAIN])}
     models = probe.fit(embeddings[TRAIN], targets[TRAIN])
-    for name in (VALIDATION, TEST, TEST_DOMAINS):
+    for name in args.splits:
         if name in splits:
             figures[name] = score(targets[name], probe.predict(models, embeddings[name]))
     _report(args, figures, len(splits[TRAIN]))
