@@ -82,7 +82,7 @@ def draw_curve(path: str | os.PathLike, curves: Mapping[str, Mapping[int, float]
     axes.minorticks_off()
     axes.set(title=title, xlabel='training tasks', ylabel='exact match')
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc='outside lower center', ncols=2)  # beside the curves, not over them
     figure.savefig(path, dpi=100, metadata={'Software': None})
 
 
