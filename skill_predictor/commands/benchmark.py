@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_option, add_weights_options, output, progress_lines
+from .whole_numbers import whole_number
 from ..inference.choices import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -56,17 +57,11 @@ def _engine(text: str) -> tuple[str, str]:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{number} is below 1')
-    return number
+    return whole_number(text, 1)
 
 
 def _length(text: str) -> int:
-    number = int(text)
-    if number < 3:
-        raise argparse.ArgumentTypeError(f'{number} is below 3, a word between two special tokens')
-    return number
+    return whole_number(text, 3, ', a word between two special tokens')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_model_option, add_weights_options, progress_lines
+from .whole_numbers import whole_number
 from ..inference.choices import ENGINE_PRECISIONS, TENSORRT_LIBRARIES
 
 if TYPE_CHECKING:
@@ -52,10 +53,7 @@ def add_parser(subparsers) -> None:
 
 
 def _megabytes(text: str) -> int:
-    megabytes = int(text)
-    if megabytes < 1:
-        raise argparse.ArgumentTypeError(f'{megabytes} is below 1')
-    return megabytes << 20
+    return whole_number(text, 1) << 20
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         _tell(requests)
         return 0
-    no_gpu = cuda.missing()
+    no_gpu = cuda.missing(requests[0].library)
     if args.layers is not None and no_gpu is not None:
         raise BackendError(f'--layers asks the engines on a GPU, but {no_gpu}')
     started = time.monotonic()
@@ -91,7 +89,8 @@ def _inspect(requests: list[EngineRequest], args: argparse.Namespace,
     from ..inference.backends import BackendOptions
     from ..inference.backends.tensorrt import TensorRtBackend
     options = BackendOptions(encoders_folder=args.encoders, offline=args.offline)
-    with closing(TensorRtBackend.of_requests(requests, options, say)) as backend:
+    with closing(TensorRtBackend.of_requests(
+            requests, options, say, workspace_bytes=args.workspace)) as backend:
         if args.layers is not None:
             args.layers.mkdir(parents=True, exist_ok=True)
             for request, told in zip(requests, backend.layers()):

@@ -24,7 +24,9 @@ examples:
 LIBRARIES = {
     'numpy': ('numpy',), 'tokenizers': ('tokenizers',), 'safetensors': ('safetensors',),
     'onnx': ('onnx',), 'onnxruntime': ('onnxruntime', 'onnxruntime-gpu'),
-    'tensorrt': ('tensorrt',), 'pycuda': ('pycuda',)}
+    'tensorrt': ('tensorrt', 'tensorrt-cu13', 'tensorrt-cu12'),
+    'tensorrt_rtx': ('tensorrt-rtx', 'tensorrt-rtx-cu13', 'tensorrt-rtx-cu12'),
+    'pycuda': ('pycuda',)}
 """Libraries that engines are made of, and the distributions that bring them."""
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import add_model_options, progress_lines
+
+if TYPE_CHECKING:
+    from ..inference.backends import BackendOptions
+    from ..inference.store import ReleasedModel
 
 PRUNE_DAYS = 30
 """Long enough for going back to the model of the last update."""
@@ -39,11 +46,11 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build what is missing, and load it once to see that it works."""
-    from ..inference.backends import BACKENDS, BackendOptions
+    from ..inference.backends import BackendOptions
+    from ..inference.errors import BackendError
     from ..inference.locations import find_model
-    from ..inference.predictor import SkillPredictor
     from ..inference.store import read_model
-    engine = _engine(args.backend)
+    engines = _engines(args.backend)
     started = time.monotonic()
     model = read_model(find_model(args.model))
     options = BackendOptions(args.precision, encoders_folder=args.encoders, offline=args.offline)
@@ -52,13 +59,39 @@ def run(args: argparse.Namespace) -> int:
         def step(line: str) -> None:
             steps.append(line)  # a step is told only when there is something to do
             say(line)
-        paths = BACKENDS[engine].prepare(model, options, step, rebuild=args.rebuild)
-        SkillPredictor.load(model.path, engine, options, say).close()
+        for engine in engines:
+            try:
+                paths, trouble = _ready(engine, model, options, step, say, args.rebuild)
+                break
+            except Exception as error:  # the next one, as a node goes on with ``auto``
+                if engine == engines[-1]:
+                    raise
+                say(f'not with {engine}: {error}')
     verb = f'ready after {time.monotonic() - started:.1f} s' if steps else 'already there'
     print(f'{model.version}: {verb}', *(f'  {path}' for path in paths), sep='\n')
+    if trouble:
+        raise BackendError(trouble)
     if args.prune is not None:
-        _prune(args.prune, {path.parent for path in paths})
+        _prune(args.prune, {path.parent for path in (*paths, *_second(engine, model, options))})
     return 0
+
+
+def _ready(engine: str, model: ReleasedModel, options: BackendOptions, step: Callable[[str], None],
+           say: Callable[[str], None], rebuild: bool) -> tuple[list[Path], str]:
+    """Files of an engine that loads, and what is not as it should be."""
+    from ..inference.backends import BACKENDS
+    from ..inference.predictor import SkillPredictor
+    paths = BACKENDS[engine].prepare(model, options, step, rebuild=rebuild)
+    with closing(SkillPredictor.load(model.path, engine, options, say)) as predictor:
+        return paths, predictor.backend.trouble
+
+
+def _second(engine: str, model: ReleasedModel, options: BackendOptions) -> list[Path]:
+    """Files with which the CPU takes over from a GPU; they are there."""
+    from ..inference.backends import on_cpu, OnnxRuntimeBackend
+    if engine == OnnxRuntimeBackend.name:
+        return []
+    return OnnxRuntimeBackend.prepare(model, on_cpu(options), lambda line: None)
 
 
 def _prune(days: float, keep: set[Path]) -> None:
@@ -71,20 +104,22 @@ def _prune(days: float, keep: set[Path]) -> None:
 
 
 def _days(text: str) -> float:
-    days = float(text)
+    try:
+        days = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of days') from None
     if not 0 <= days < float('inf'):
         raise argparse.ArgumentTypeError('days must be 0 or more')
     return days
 
 
-def _engine(backend: str) -> str:
-    """The engine to prepare for; complains before minutes of work when none could use the result."""
+def _engines(backend: str) -> list[str]:
+    """Engines to prepare for, best first; complains before minutes of work when there are none."""
     from ..inference.backends import unavailable
     from ..inference.choices import ENGINES
     from ..inference.errors import BackendError
     reasons = {name: unavailable(name) for name in (ENGINES if backend == 'auto' else (backend,))}
-    for name, reason in reasons.items():
-        if reason is None:
-            return name
+    if found := [name for name, reason in reasons.items() if reason is None]:
+        return found
     raise BackendError('no engine can run the model here: ' + '; '.join(
         f'{name}: {reason}' for name, reason in reasons.items()))

@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.locations import find_model
     from ..inference.store import read_model
     tasks = [task for path in args.tasks for task in read_tasks(path, require_label=True)]
+    if not tasks:
+        raise UsageError(f'there is no task in {", ".join(args.tasks)}')
     labels, model = label_flags(tasks), read_model(find_model(args.model))
     texts = [task.text for task in tasks]
     has_torch = all(importlib.util.find_spec(package) for package in ('torch', 'transformers'))

@@ -164,9 +164,15 @@ def reduce_range() -> bool:
 
 def _ingredients(model: ReleasedModel, encoder: EncoderConfig, precision: str) -> dict:
     import onnx
-    import onnxruntime
+    try:
+        import onnxruntime
+        quantiser = onnxruntime.__version__
+    except ModuleNotFoundError:
+        if precision == 'int8':
+            raise
+        quantiser = ''  # int8 alone is made with it: engines are built where it is not installed
     return {
         'model_sha256': model.sha256, 'encoder': encoder.name, 'precision': precision,
         'graph_version': graph.VERSION, 'onnx': onnx.__version__,
-        'onnxruntime': onnxruntime.__version__,
+        'onnxruntime': quantiser,
         'reduce_range': precision == 'int8' and reduce_range()}

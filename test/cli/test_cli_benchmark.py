@@ -46,6 +46,7 @@ def test_all_that_work_here_by_default(benchmark, monkeypatch):
 
 @pytest.mark.parametrize('options, said', [
     (['--engines', 'torch'], "'torch' is no engine"), (['--batches', '0'], 'below 1'),
+    (['--tokens', '2'], 'a word between two special tokens'), (['--tokens', 'x'], "'x' is no whole"),
     (['--engines', 'onnxruntime:int4'], 'precisions: auto')])
 def test_wrong_options(benchmark, options, said):
     done = benchmark(*options)

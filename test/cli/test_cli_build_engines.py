@@ -12,7 +12,7 @@ from skill_predictor.inference.tensorrt import cuda, engines
 
 @pytest.fixture
 def build(cli, tiny, monkeypatch):
-    monkeypatch.setattr(cuda, 'missing', lambda: 'there is no GPU')
+    monkeypatch.setattr(cuda, 'missing', lambda *_: 'there is no GPU')
     return lambda *argv: cli('build-engines', '--model', tiny.folder, '--encoders', tiny.encoders,
                              *argv)
 
@@ -21,7 +21,7 @@ def test_nothing_is_built_on_a_dry_run(build, tiny):
     pytest.importorskip('tensorrt_rtx')
     done = build('--dry-run', '--library', 'tensorrt_rtx')
     assert done.code == 0
-    for said in ('TensorRT for RTX', 'any GPU', 'precision  fp16', '1 x 3 to 1 x',
+    for said in ('TensorRT for RTX', 'compute capability 8.0 and later', 'precision  fp16', '1 x 3 to 1 x',
                  'mpnet      to be built:', 'minilm     to be built:'):
         assert said in done.out
     assert not (tiny.folder.parent / 'cache').exists()
@@ -33,7 +33,7 @@ def test_built_once(build):
     first, second = build(*options), build(*options)
     assert first.code == second.code == 0
     assert 'built the fp16 engine of mpnet' in first.err and 'built' not in second.err
-    assert 'fp16 engines for any GPU are ready' in first.out
+    assert 'engines for GPUs of compute capability 8.0 and later are ready' in first.out
     assert 'not loaded to be inspected: there is no GPU' in first.err
     assert 'mpnet      there:' in build('--dry-run', '--library', 'tensorrt_rtx').out
     assert 'built the fp16 engine of mpnet' in build(*options, '--rebuild').err
@@ -42,7 +42,8 @@ def test_built_once(build):
 
 
 @pytest.mark.parametrize('options, code, said', [
-    (['--workspace', '0'], 2, 'below 1'), (['--precision', 'int8'], 2, 'invalid choice'),
+    (['--workspace', '0'], 2, 'below 1'),
+    (['--workspace', 'abc'], 2, "'abc' is no whole number"), (['--precision', 'int8'], 2, 'invalid choice'),
     (['--library', 'tensorrt'], 1, 'no TensorRT here'), (['--model', 'none'], 1, 'none')])
 def test_what_cannot_be_built(build, monkeypatch, options, code, said):
     import sys
@@ -78,6 +79,34 @@ def test_layers_are_written_for_each_engine(on_gpu, tmp_path):
     assert sorted(told) == ['minilm.fp16.layers.json', 'mpnet.fp16.layers.json']
     assert all(layers['Layers'][0]['Outputs'][0]['Format/Datatype'] == 'Half'
                for layers in told.values())
+
+
+def test_an_engine_that_is_built_once_more_keeps_to_the_workspace(on_gpu, monkeypatch):
+    from skill_predictor.inference.tensorrt.build import Plan
+    fake, build = on_gpu
+    wanted = []
+
+    def build_plan(library, graph, *_, workspace_bytes=None, **__):
+        wanted.append((graph.stem, workspace_bytes))
+        return Plan(f'{graph.stem} {len(wanted)}'.encode(), '1 MATRIX_MULTIPLY HALF', 0.0)
+    monkeypatch.setattr(engines, 'build_plan', build_plan)
+    fake.spoilt = {b'mpnet.fp16 1'}
+    assert build('--workspace', 512).code == 0
+    assert wanted == [('mpnet.fp16', 512 << 20), ('minilm.fp16', 512 << 20),
+                      ('mpnet.fp16', 512 << 20)]
+
+
+def test_a_gpu_that_does_not_start_is_said_in_plain_words(on_gpu, monkeypatch):
+    import sys
+    _, build = on_gpu
+    driver = sys.modules['pycuda.driver']
+
+    def retain(self):
+        raise driver.Error('cuDevicePrimaryCtxRetain failed: out of memory')
+    monkeypatch.setattr(driver.Device, 'retain_primary_context', retain)
+    done = build()
+    assert done.code == 1 and 'the GPU gives no context: cuDevicePrimaryCtxRetain' in done.err
+    assert 'unexpected' not in done.err
 
 
 def test_lost_half_precision_is_an_error_of_the_builder(on_gpu):

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fake_gpu import FakeGpu
 from skill_predictor import __version__
 from skill_predictor.inference.store import read_model
+from skill_predictor.inference.tensorrt import engines
+from skill_predictor.inference.tensorrt.build import Plan
 from skill_predictor.taxonomy import SKILLS
 
 
@@ -61,6 +64,7 @@ def test_prepare_prunes(cli, tiny):
     assert '0 MB freed' in cli('prepare', '--prune', '0').out
     assert all(Path(path).exists() for path in _paths(cli('prepare')))
     assert 'days must be 0 or more' in cli('prepare', '--prune', '-1').err
+    assert "'soon' is no number of days" in cli('prepare', '--prune', 'soon').err
 
 
 def test_prepare_takes_an_explicit_folder(cli, tiny, tmp_path, monkeypatch):
@@ -94,6 +98,50 @@ def test_predict_finds_what_was_prepared(cli, tiny):
     assert 'building' not in cli('predict', '--json', 'Sweep').err
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """A machine with a GPU in numpy, and a builder that is none."""
+    fake = FakeGpu()
+    fake.install(monkeypatch)
+    monkeypatch.setattr(engines, 'build_plan', lambda library, graph, *_, **__: Plan(
+        graph.stem.encode(), '1 MATRIX_MULTIPLY HALF', 0.0))
+    return fake
+
+
+def test_prepare_takes_the_engine_that_a_node_would(cli, tiny, gpu):
+    assert [Path(path).name for path in _paths(cli('prepare'))] == [
+        'mpnet.fp16.engine', 'minilm.fp16.engine']
+    done = cli('prepare', '--precision', 'int8')
+    assert done.code == 0 and 'not with tensorrt: tensorrt computes in fp16 or fp32' in done.err
+    assert [Path(path).name for path in _paths(done)] == ['mpnet.int8.onnx', 'minilm.int8.onnx']
+    gpu.spoilt = {b'mpnet.fp16', b'minilm.fp16'}
+    done = cli('prepare')
+    assert done.code == 0 and 'does not load its own engine of mpnet' in done.err
+    assert [Path(path).name for path in _paths(done)] == ['mpnet.int8.onnx', 'minilm.int8.onnx']
+    done = cli('prepare', '--backend', 'tensorrt')
+    assert done.code == 1 and 'does not load its own engine of mpnet' in done.err
+    assert gpu.living == 0 and gpu.pushed == 0
+
+
+def test_prepare_fails_when_the_cpu_could_not_take_over(cli, tiny, gpu, monkeypatch):
+    from skill_predictor.inference import artefacts
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(artefacts, '_quantise', full)
+    done = cli('prepare')
+    assert done.code == 1 and 'the CPU is not ready to take over from the GPU' in done.err
+    assert [Path(path).suffix for path in _paths(done)] == ['.engine', '.engine']
+
+
+def test_prepare_prunes_nothing_that_the_cpu_needs_to_take_over(cli, tiny, gpu):
+    assert cli('prepare', '--prune', '0').code == 0
+    left = sorted(path.name for path in (tiny.folder.parent / 'cache').rglob('m*.*.*')
+                  if path.suffix in ('.onnx', '.engine'))
+    assert left == ['minilm.fp16.engine', 'minilm.int8.onnx', 'mpnet.fp16.engine',
+                    'mpnet.int8.onnx']
+
+
 def test_info_as_json(cli, tiny, monkeypatch):
     from skill_predictor.inference import backends
     monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
@@ -114,6 +162,11 @@ def test_info_as_json(cli, tiny, monkeypatch):
     assert info['cache'] == str(tiny.folder.parent / 'cache')
     import onnxruntime
     assert info['libraries']['onnxruntime'] == onnxruntime.__version__
+
+
+def test_info_names_the_tensorrt_that_is_there(cli, tiny):
+    library = pytest.importorskip('tensorrt_rtx')
+    assert f'tensorrt_rtx {library.__version__}' in cli('info').out
 
 
 def test_info_needs_no_base_weights_and_makes_nothing(cli, tiny):

@@ -54,6 +54,20 @@ def test_a_graph_that_differs_is_noticed(verify, tiny, monkeypatch):
     assert done.code == 1 and 'does not agree: fp32' in done.err
 
 
+def test_nothing_to_verify_is_said_before_anything_is_built(cli, tmp_path, tiny):
+    (tmp_path / 'empty.jsonl').write_text('\n')
+    done = cli('verify', tmp_path / 'empty.jsonl', '--model', tiny.folder)
+    assert done.code == 2 and 'there is no task in' in done.err and 'running' not in done.err
+
+
+def test_no_engine_is_built_where_no_gpu_is_to_run_it(verify, monkeypatch):
+    from skill_predictor.inference.tensorrt import cuda, engines
+    monkeypatch.setattr(cuda, 'missing', lambda *_: 'there is no GPU')
+    monkeypatch.setattr(engines, 'engine_file', lambda *_, **__: pytest.fail('an engine was built'))
+    done = verify('--forms', 'fp32', 'tensorrt')
+    assert done.code == 1 and 'verify: there is no GPU' in done.err
+
+
 def test_attention_pooling_agrees_too(cli, tmp_path, monkeypatch):
     pytest.importorskip('torch')
     from skill_predictor.inference.predictor import SkillPredictor

@@ -125,6 +125,16 @@ def test_everything_it_depends_on_is_in_the_key(tiny, model, monkeypatch):
     assert _build(model)[0] not in paths
 
 
+def test_only_int8_needs_the_quantiser(model, monkeypatch):
+    """Engines are built from the other graphs, also on a robot without ONNX Runtime."""
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    for precision in ('fp16', 'fp32'):
+        path, _ = _build(model, precision=precision)
+        assert json.loads(path.with_suffix('.json').read_text())['depends_on']['onnxruntime'] == ''
+    with pytest.raises(ModuleNotFoundError, match='onnxruntime'):
+        _build(model)
+
+
 def test_the_processor_decides_about_7_bits(monkeypatch):
     def flags(text):
         monkeypatch.setattr(artefacts.Path, 'read_text', lambda self: text)

@@ -16,7 +16,7 @@ from .fallback import FallbackBackend
 from .onnxruntime import OnnxRuntimeBackend
 from .tensorrt import TensorRtBackend
 
-__all__ = ['BACKENDS', 'Backend', 'BackendOptions', 'open_backend', 'unavailable']
+__all__ = ['BACKENDS', 'Backend', 'BackendOptions', 'on_cpu', 'open_backend', 'unavailable']
 
 BACKENDS: dict[str, type[Backend]] = {
     backend.name: backend for backend in (TensorRtBackend, OnnxRuntimeBackend)}
@@ -26,6 +26,12 @@ BACKENDS: dict[str, type[Backend]] = {
 def unavailable(name: str) -> str | None:
     """Why a backend cannot run here; ``None`` when nothing speaks against it."""
     return BACKENDS[name].missing()
+
+
+def on_cpu(options: BackendOptions) -> BackendOptions:
+    """Options with which the CPU takes over from a GPU: its precision, where the CPU knows it."""
+    known = options.precision in OnnxRuntimeBackend.precisions
+    return options if known else replace(options, precision='auto')
 
 
 def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None = None,
@@ -84,14 +90,16 @@ def _with_fallback(backend: Backend, model: ReleasedModel, options: BackendOptio
                    say: Callable[[str], None]) -> Backend:
     if not isinstance(backend, TensorRtBackend) or not options.fallback:
         return backend
-    # The precision was chosen for the GPU.
-    on_cpu = replace(options, precision='auto')
+    second = on_cpu(options)
     try:
         # Now, not when the GPU has failed and tasks are waiting.
-        OnnxRuntimeBackend.prepare(model, on_cpu, say)
+        OnnxRuntimeBackend.prepare(model, second, say)
     except Exception as error:  # whatever it is, the GPU works
-        say(f'the CPU is not ready to take over from the GPU: {type(error).__name__}: {error}')
+        unready = ('the CPU is not ready to take over from the GPU: '
+                   f'{type(error).__name__}: {error}')
+        say(unready)
+        backend.trouble = '; '.join(filter(None, [backend.trouble, unready]))
     except BaseException:
         backend.close()
         raise
-    return FallbackBackend(backend, lambda: OnnxRuntimeBackend.load(model, on_cpu, say), say)
+    return FallbackBackend(backend, lambda: OnnxRuntimeBackend.load(model, second, say), say)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from ..choices import ENGINE_PRECISIONS
 from ..errors import BackendError
 from ..store import ReleasedModel
 from ..tensorrt import cuda
-from ..tensorrt.library import find_library
+from ..tensorrt.library import find_library, made
 from ..tensorrt.profiles import MOST_TASKS, profiles
 from ..tensorrt.runner import EngineRunner
 from .base import Backend, BackendOptions
@@ -44,10 +46,9 @@ class TensorRtBackend(Backend):
         if reason is not None:
             return reason
         try:
-            find_library()
+            return cuda.missing(find_library())
         except BackendError as error:
             return str(error)
-        return None
 
     @classmethod
     def prepare(cls, model: ReleasedModel, options: BackendOptions,
@@ -61,7 +62,8 @@ class TensorRtBackend(Backend):
 
     @classmethod
     def of_requests(cls, requests: Sequence[EngineRequest], options: BackendOptions,
-                    progress: Callable[[str], None]) -> TensorRtBackend:
+                    progress: Callable[[str], None], *,
+                    workspace_bytes: int | None = None) -> TensorRtBackend:
         """Load the engines of one model, which are built first where they are missing.
 
         Parameters
@@ -72,6 +74,9 @@ class TensorRtBackend(Backend):
             Where weights come from.
         progress
             Called with lines of text, among them what each engine really computes in.
+        workspace_bytes
+            For engines that have to be built, see
+            :func:`skill_predictor.inference.tensorrt.build.build_plan`.
 
         Raises
         ------
@@ -81,22 +86,28 @@ class TensorRtBackend(Backend):
             When the base weights cannot be had.
         """
         model, library, device = requests[0].model, requests[0].library, requests[0].device
-        paths = _files(requests, options, progress)
-        gpu = cuda.Gpu()
+        paths = _files(requests, options, progress, workspace_bytes=workspace_bytes)
         messages = library.messages()
+        gpu = cuda.Gpu()
         runtimes: list[Any] = []
         runners: list[EngineRunner] = []
         try:
             with gpu.current():
-                runtimes.append(library.module.Runtime(messages))
+                runtimes.append(made(library.module.Runtime, messages))
                 for request, path in zip(requests, paths):
+                    # Without a name of its own here, which would keep the engine while it is closed.
                     runners.append(EngineRunner(
-                        gpu, library, _engine(runtimes[0], request, path, options, progress, messages),
+                        gpu, library, _engine(runtimes[0], request, path, options, progress,
+                                              messages, workspace_bytes),
                         profiles(model.max_tokens), request.encoder.head_layers[-1]))
                     _check_precision(runners[-1], request, progress)
                     runners[-1].warm_up()
-        except BaseException as error:
-            _close(gpu, runners, runtimes, error)
+                    if runners[-1].unrecorded:
+                        progress(f'{request.encoder.name} runs without CUDA graphs, single tasks take '
+                                 f'a little longer: {runners[-1].unrecorded}')
+        except BaseException:
+            with suppress(BackendError):  # the first reason is the one to tell
+                _close(gpu, runners, runtimes)
             raise
         at_hand = device if device.compute_capability else cuda.device()
         return cls(gpu, runtimes, runners, f'{at_hand}, {library}, {requests[0].precision}')
@@ -138,6 +149,9 @@ class TensorRtBackend(Backend):
 
 def _requests(model: ReleasedModel, options: BackendOptions) -> list[EngineRequest]:
     from ..tensorrt.engines import EngineRequest
+    reason = TensorRtBackend.missing()
+    if reason is not None:  # not after minutes of building: TensorRT for RTX builds without a GPU
+        raise BackendError(reason)
     library = find_library()
     device, precision = cuda.device_for(library), options.precision_for(TensorRtBackend)
     return [EngineRequest(model, encoder, library, device, precision)
@@ -145,21 +159,21 @@ def _requests(model: ReleasedModel, options: BackendOptions) -> list[EngineReque
 
 
 def _files(requests: Sequence[EngineRequest], options: BackendOptions,
-           say: Callable[[str], None], rebuild: bool = False) -> list[Path]:
+           say: Callable[[str], None], rebuild: bool = False,
+           workspace_bytes: int | None = None) -> list[Path]:
     from ..tensorrt.engines import engine_file
     return [engine_file(request, encoders_folder=options.encoders_folder, rebuild=rebuild,
-                        offline=options.offline, progress=say) for request in requests]
+                        workspace_bytes=workspace_bytes, offline=options.offline, progress=say)
+            for request in requests]
 
 
 def _engine(runtime, request: EngineRequest, path: Path, options: BackendOptions,
-            say: Callable[[str], None], messages) -> Any:
-    from ..tensorrt.engines import engine_file
+            say: Callable[[str], None], messages, workspace_bytes: int | None) -> Any:
     engine = runtime.deserialize_cuda_engine(path.read_bytes())
     if engine is None:
         # Whole by its hash, yet of no use to this library: build it once more, then give up.
         say(f'{path} does not load ({messages.last or "no reason given"}) and is built again')
-        path = engine_file(request, encoders_folder=options.encoders_folder, rebuild=True,
-                           offline=options.offline, progress=say)
+        path, = _files([request], options, say, True, workspace_bytes)
         engine = runtime.deserialize_cuda_engine(path.read_bytes())
     if engine is None:
         raise BackendError(f'{request.library} does not load its own engine of '
@@ -181,17 +195,31 @@ def _check_precision(runner: EngineRunner, request: EngineRequest,
     say(f'{request.encoder.name} on the GPU: {told}')
 
 
-def _close(gpu: cuda.Gpu, runners: list[EngineRunner], runtimes: list[Any],
-           error: BaseException | None = None) -> None:
-    """Let go of TensorRT's objects, also of those that an error's traceback holds, then of the context."""
+def _close(gpu: cuda.Gpu, runners: list[EngineRunner], runtimes: list[Any]) -> None:
+    """Let go of TensorRT's objects, then of the context.
+
+    Also of those objects that are held by the error which is being handled, if one is.
+    """
     try:
         with gpu.current():
-            if error is not None:
-                traceback.clear_frames(error.__traceback__)
+            _forget_frames(sys.exc_info()[1])
             while runners:
                 runners.pop().close()
             runtimes.clear()
     finally:
+        # Before what is left when the context cannot be made current: in a context that still counts as
+        # valid, pycuda would try to free streams and memory, fail, and end the process.
+        gpu.close()
         runners.clear()
         runtimes.clear()
-        gpu.close()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Clear the variables of all calls that ended with an error, and with those that it came from."""
+    waiting, seen = [error], set()
+    while waiting:
+        error = waiting.pop()
+        if error is not None and id(error) not in seen:
+            seen.add(id(error))
+            traceback.clear_frames(error.__traceback__)
+            waiting += [error.__cause__, error.__context__]

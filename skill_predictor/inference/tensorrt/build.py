@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import BackendError
 from ..tensor_names import ATTENTION_MASK, INPUT_IDS
 from . import precision
-from .library import Library
+from .library import Library, made
 from .profiles import Profile
 
 Progress = Callable[[str], None]
@@ -78,7 +78,7 @@ def build_plan(library: Library, graph: Path, shapes: Sequence[Profile], wanted:
     trt = library.module
     timing_cache = timing_cache if library.keeps_timings else None
     messages = library.messages()
-    builder = _made(trt.Builder, messages)
+    builder = made(trt.Builder, messages)
     network = library.typed_network(builder)
     parser = trt.OnnxParser(network, messages)
     if not parser.parse(graph.read_bytes()):
@@ -160,15 +160,6 @@ def _monitor(library: Library, name: str, say: Progress, interrupted: threading.
         def phase_finish(self, phase_name) -> None:
             self._steps.pop(phase_name, None)
     return Monitor()
-
-
-def _made(kind, *arguments):
-    """A TensorRT object; where the driver does not suit it, there is a TypeError without a reason."""
-    try:
-        return kind(*arguments)
-    except TypeError as error:
-        raise BackendError(f'TensorRT does not start here ({error}); driver and library may not '
-                           'suit each other') from error
 
 
 def _use_timings(config, path: Path | None) -> None:

@@ -5,26 +5,39 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from ..errors import BackendError
-from .device import ANY_DEVICE, Device
+from .device import ANY_DEVICE, Device, LEAST_OF_ANY
 from .library import Library
 
 _THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU meanwhile
 
 
-def missing() -> str | None:
-    """Why there is no GPU to run on, without making a context; ``None`` when there is one."""
+def missing(library: Library | None = None) -> str | None:
+    """Why there is no GPU to run on, without making a context; ``None`` when there is one.
+
+    Parameters
+    ----------
+    library
+        Whose engines it is to run; ``None``: any.
+    """
     try:
         driver = _driver()
         if driver.Device.count() == 0:
             return 'there is no GPU'
-    except ImportError as error:
-        return f'pycuda does not load ({error}); pip install pycuda'
+        capability = driver.Device(0).compute_capability()
+        if library is not None and library.builds_without_gpu and capability < LEAST_OF_ANY:
+            return (f'{library} runs our engines on {ANY_DEVICE}, this one has '
+                    f'{".".join(map(str, capability))}; TensorRT suits it (pip install tensorrt)')
+    except ModuleNotFoundError as error:
+        package = (error.name or 'pycuda').partition('.')[0]
+        return f'pycuda does not load ({error}); pip install {package}'
+    except ImportError as error:  # of a shared library
+        return f"pycuda does not load ({error}); are NVIDIA's driver and CUDA installed?"
     except Exception as error:  # pycuda's own errors, which exist only where it loads
         return f'the GPU does not answer ({error})'
     return None
@@ -70,12 +83,23 @@ class Gpu:
 
     Every use is between :meth:`current`'s enter and exit: the context is pushed to the calling thread
     and popped again, so that any thread may use it, one at a time.
+
+    Raises
+    ------
+    BackendError
+        When there is no GPU, or it gives no context.
     """
 
     def __init__(self, index: int = 0) -> None:
+        reason = missing()
+        if reason is not None:
+            raise BackendError(reason)
         self._cuda = _driver()
-        self._device = self._cuda.Device(index)
-        self._context = self._device.retain_primary_context()
+        try:
+            self._device = self._cuda.Device(index)
+            self._context = self._device.retain_primary_context()
+        except self._cuda.Error as error:
+            raise BackendError(f'the GPU gives no context: {error}') from error
         self._made_by = threading.get_ident()
         self._graphs = _DriverGraphs()
 
@@ -147,15 +171,19 @@ class Gpu:
 
     def close(self) -> None:
         """Let go of the context. May be called twice."""
-        if self._context is not None:
-            before = _current_context()
-            if threading.get_ident() != self._made_by:
-                self._context.push()  # pycuda leaks a context that is detached elsewhere, unless current
-            self._context.detach()
-            self._context = None
-            # pycuda makes a context current to detach it, and leaves a primary one so.
-            if before is not None and _current_context() != before:
-                _call(_driver_library(), 'cuCtxPopCurrent_v2', ctypes.byref(ctypes.c_void_p()))
+        context, self._context = self._context, None
+        if context is None:
+            return
+        if threading.get_ident() != self._made_by:
+            try:
+                context.push()  # pycuda leaks a context that is detached elsewhere, unless current
+            except self._cuda.Error:
+                context.detach()  # leaked; but what lies on it must not count on it any more
+                return
+        context.detach()
+        # pycuda makes a context current to detach it, and leaves a primary one so.
+        with suppress(OSError, AttributeError, BackendError):
+            _call(_driver_library(), 'cuCtxPopCurrent_v2', ctypes.byref(ctypes.c_void_p()))
 
 
 class RecordedWork:
@@ -206,16 +234,6 @@ class _DriverGraphs:
 
 def _driver_library() -> ctypes.CDLL:
     return ctypes.CDLL('libcuda.so.1')
-
-
-def _current_context() -> int | None:
-    """Handle of the calling thread's context, 0 where there is none; ``None``: cannot be known."""
-    handle = ctypes.c_void_p()
-    try:
-        _call(_driver_library(), 'cuCtxGetCurrent', ctypes.byref(handle))
-    except (OSError, AttributeError, BackendError):
-        return None
-    return handle.value or 0
 
 
 def _call(library, name: str, *arguments) -> None:

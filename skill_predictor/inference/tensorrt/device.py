@@ -32,5 +32,9 @@ class Device:
                 f'{self.compute_capability}')
 
 
-ANY_DEVICE = Device('any GPU')
+ANY_DEVICE = Device('GPUs of compute capability 8.0 and later')
 """Where engines are compiled for the GPU at hand when they are loaded (TensorRT for RTX)."""
+
+LEAST_OF_ANY = (8, 0)
+"""Compute capability from which a GPU belongs to :data:`ANY_DEVICE`. For 7.5, TensorRT for RTX 1.7 compiles no
+products in single precision, which pooling and head need."""

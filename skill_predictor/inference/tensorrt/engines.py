@@ -65,17 +65,15 @@ class EngineRequest:
     @property
     def timing_cache(self) -> Path:
         """Measurements of earlier builds of this encoder by this library on this device."""
-        return artefacts_dir() / f'timing-{self._machine}-{self.encoder.name}.cache'
+        machine = built_files.key({'library': self.library.name, 'version': self.library.version,
+                                   'device': asdict(self.device)})[:16]
+        return artefacts_dir() / f'timing-{machine}-{self.encoder.name}.cache'
 
     @property
     def lock(self) -> Path:
-        """Held while an engine is built here: two builds at once would spoil each other's measurements."""
-        return artefacts_dir() / f'building-{self._machine}.lock'
-
-    @property
-    def _machine(self) -> str:
-        return built_files.key({'library': self.library.name, 'version': self.library.version,
-                                'device': asdict(self.device)})[:16]
+        """Held while an engine is built for this device, by whichever library: two builds at once would
+        spoil each other's measurements."""
+        return artefacts_dir() / f'building-{built_files.key(asdict(self.device))[:16]}.lock'
 
 
 def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | None = None,

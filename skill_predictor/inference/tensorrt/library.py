@@ -51,7 +51,6 @@ class Library:
         # Where the flag is gone, networks are never typed otherwise.
         return builder.create_network(0 if strongly is None else 1 << int(strongly))
 
-
     def messages(self):
         """A logger that keeps the last error as ``last``; warnings are about graphs' internals."""
         logger = self.module.ILogger
@@ -65,6 +64,29 @@ class Library:
                 if severity in (logger.ERROR, logger.INTERNAL_ERROR):
                     self.last = text
         return Messages()
+
+
+def made(kind, *arguments):
+    """A TensorRT object.
+
+    Parameters
+    ----------
+    kind
+        ``Builder`` or ``Runtime`` of the library.
+    arguments
+        Its own.
+
+    Raises
+    ------
+    BackendError
+        When the driver does not suit the library, of which TensorRT tells by a TypeError without a
+        reason.
+    """
+    try:
+        return kind(*arguments)
+    except TypeError as error:
+        raise BackendError(f'TensorRT does not start here ({error}); driver and library may not '
+                           'suit each other') from error
 
 
 def find_library(name: str = 'auto') -> Library:

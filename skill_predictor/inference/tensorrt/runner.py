@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,8 @@ class EngineRunner:
         self._single: dict[tuple[int, int], _Context] = {}
         # TensorRT for RTX replaces kernels while it runs; what is recorded early stays slow.
         self._may_record = not library.builds_without_gpu
+        self.unrecorded = ''
+        """Why nothing is recorded any more; empty: nothing went wrong."""
         self._tasks = 0
         try:
             for name, size, dtype in ((INPUT_IDS, tasks * tokens, np.int64),
@@ -184,12 +187,20 @@ class EngineRunner:
             try:
                 context.recorded = self._gpu.record(
                     self._stream, lambda: self._enqueue(context, shape))
-            except BackendError:
+            except BackendError as error:
                 self._may_record = False  # slower, not wrong
-                self._single.clear()
+                self.unrecorded = str(error)
+                self._drop_recorded()
                 self._start(self._contexts[profile], shape)
                 return
         context.recorded.launch(self._stream)
+
+    def _drop_recorded(self) -> None:
+        for context in self._single.values():
+            if context.recorded is not None:
+                with suppress(BackendError):  # after an error of the GPU, the driver frees it all
+                    context.recorded.close()
+        self._single.clear()
 
     def finish(self) -> np.ndarray:
         """Wait for the batch that was started.
@@ -204,9 +215,7 @@ class EngineRunner:
 
     def close(self) -> None:
         """Free everything, while the GPU is current. May be called twice."""
-        recorded = [context.recorded for context in self._single.values() if context.recorded]
-        frees = [self._stream.synchronize, *(graph.close for graph in recorded),
-                 self._single.clear, self._contexts.clear,
+        frees = [self._stream.synchronize, self._drop_recorded, self._contexts.clear,
                  *(memory.free for memory in self._device.values())]
         for free in frees:
             try:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 
 import numpy as np
 import pytest
 
-from fake_gpu import answer
-from skill_predictor.inference.backends import BackendOptions, open_backend
+from fake_tensorrt import answer
+from skill_predictor.inference.backends import BackendOptions, open_backend, tensorrt
 from skill_predictor.inference.backends.tensorrt import TensorRtBackend
 from skill_predictor.inference.errors import BackendError
-from skill_predictor.inference.tensorrt import engines
+from skill_predictor.inference.tensorrt import cuda
+from skill_predictor.inference.tensorrt.library import Library
 
 SALTS = {'mpnet': 1.0, 'minilm': 2.0}
-
-
-@pytest.fixture
-def built(monkeypatch):
-    """Stands for the builder, which needs TensorRT itself; counts what is built."""
-    from skill_predictor.inference.tensorrt.build import Plan
-    names = []
-
-    def build(library, graph, shapes, wanted, **_):
-        names.append(f'{graph.stem} {wanted}')
-        return Plan(f'{graph.stem} {len(names)}'.encode(), '1 MATRIX_MULTIPLY HALF', 0.0)
-    monkeypatch.setattr(engines, 'build_plan', build)
-    return names
 
 
 @pytest.fixture
@@ -158,100 +147,33 @@ def test_auto_takes_the_gpu(gpu, model, built):
     opened.close()
 
 
-@pytest.mark.parametrize('break_it', ['broken', 'refuses'])
-def test_the_cpu_takes_over(gpu, model, built, break_it):
-    lines = []
-    opened = open_backend('tensorrt', model, BackendOptions(threads=1), lines.append)
-    inputs = [batch(3, 12), batch(3, 12, 1)]
-    first = opened.run(inputs)
-    setattr(gpu, break_it, True)
-    second = opened.run(inputs)
-    assert opened.name == 'onnxruntime' and 'tensorrt failed' in opened.trouble
-    assert 'CPU, int8' in opened.device and any('the CPU takes over' in line for line in lines)
-    on_cpu = open_backend('onnxruntime', model, BackendOptions(threads=1))
-    for found, expected, gone in zip(second, on_cpu.run(inputs), first):
-        np.testing.assert_array_equal(found, expected)
-        assert np.abs(found - gone).max() > 1e-3
-    opened.close()
-    on_cpu.close()
-    assert gpu.living == 0 and gpu.pushed == 0
-
-
-def test_when_the_cpu_fails_too_both_reasons_are_told(gpu, model, built, monkeypatch):
-    from skill_predictor.inference.backends import fallback, OnnxRuntimeBackend
-    opened = open_backend('tensorrt', model, BackendOptions(threads=1))
-    gpu.broken = True
-    attempts = []
-    original = OnnxRuntimeBackend.load
-
-    def load(*arguments):
-        attempts.append(1)
-        if len(attempts) == 1:
-            raise OSError('disk full')
-        return original(*arguments)
-    monkeypatch.setattr(OnnxRuntimeBackend, 'load', load)
-    inputs = [batch(1, 5)] * 2
-    for _ in range(3):  # without another attempt for a while
-        with pytest.raises(BackendError, match='tensorrt failed: .*illegal memory.*disk full'):
-            opened.run(inputs)
-        assert 'disk full' in opened.trouble
-    assert len(attempts) == 1
-    monkeypatch.setattr(fallback.time, 'monotonic', lambda: 1e12)
-    assert len(opened.run(inputs)) == 2 and opened.name == 'onnxruntime'
-    assert 'illegal memory' in opened.trouble and 'disk full' not in opened.trouble
-    opened.close()
-    assert gpu.living == 0
-
-
-@pytest.mark.parametrize('error, said', [
-    (ModuleNotFoundError("No module named 'onnxruntime'"), "No module named 'onnxruntime'"),
-    (MemoryError('none left'), 'MemoryError: none left')])
-def test_a_gpu_that_works_needs_no_cpu(gpu, model, built, monkeypatch, error, said):
-    from skill_predictor.inference.backends import OnnxRuntimeBackend
-
-    def prepare(*_):
-        raise error
-    monkeypatch.setattr(OnnxRuntimeBackend, 'prepare', prepare)
-    lines = []
-    opened = open_backend('auto', model, BackendOptions(), lines.append)
-    assert opened.name == 'tensorrt' and said in lines[-1]
-    opened.close()
-
-
-def test_ctrl_c_while_the_cpu_is_prepared_frees_the_gpu(gpu, model, built, monkeypatch):
-    from skill_predictor.inference.backends import OnnxRuntimeBackend
-
-    def prepare(*_):
-        raise KeyboardInterrupt
-    monkeypatch.setattr(OnnxRuntimeBackend, 'prepare', prepare)
-    with pytest.raises(KeyboardInterrupt):
-        open_backend('auto', model, BackendOptions())
-    assert gpu.living == 0 and gpu.pushed == 0
-
-
-def test_closed_in_another_thread(gpu, model, built):
-    opened = TensorRtBackend.load(model, BackendOptions(), lambda line: None)
-    thread = threading.Thread(target=opened.close)
-    thread.start()
-    thread.join()
-    assert gpu.living == 0 and gpu.pushed == 0
-
-
-def test_without_fallback_the_failure_is_the_answer(gpu, model, built):
-    opened = open_backend('tensorrt', model, BackendOptions(fallback=False))
-    gpu.broken = True
-    with pytest.raises(BackendError, match='the GPU failed: .*illegal memory access'):
-        opened.run([batch(1, 5)] * 2)
-    assert gpu.pushed == 0
-    gpu.broken = False
-    opened.close()
-
-
 def test_a_machine_without_a_gpu_says_so(monkeypatch, model):
     import sys
     monkeypatch.setitem(sys.modules, 'pycuda', None)
     with pytest.raises(BackendError, match='tensorrt: pycuda does not load'):
         open_backend('tensorrt', model)
+
+
+@pytest.mark.parametrize('error, said', [
+    (ModuleNotFoundError("No module named 'pycuda'", name='pycuda'), 'pip install pycuda'),
+    (ModuleNotFoundError("No module named 'pytools'", name='pytools'), 'pip install pytools'),
+    (ImportError('libcuda.so.1: cannot open shared object file'), "are NVIDIA's driver and CUDA")])
+def test_what_pycuda_lacks_is_said(monkeypatch, error, said):
+    def driver():
+        raise error
+    monkeypatch.setattr(cuda, '_driver', driver)
+    assert f'({error}); {said}' in cuda.missing()
+
+
+@pytest.mark.parametrize('step', [TensorRtBackend.prepare, TensorRtBackend.load])
+def test_nothing_is_built_where_no_gpu_is_to_run_it(monkeypatch, model, built, step):
+    """TensorRT for RTX would build for minutes before anybody asks for the GPU."""
+    monkeypatch.setattr(cuda, '_driver', lambda: importlib.import_module('no_pycuda_here'))
+    monkeypatch.setattr(tensorrt, 'find_library',
+                        lambda: Library(None, 'tensorrt_rtx', '1.7'))
+    with pytest.raises(BackendError, match='pycuda does not load .*no_pycuda_here'):
+        step(model, BackendOptions(), lambda line: None)
+    assert built == []
 
 
 def test_memory_that_is_shared_is_not_counted_as_the_gpus(gpu, tiny, built):

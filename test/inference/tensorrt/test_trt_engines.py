@@ -87,6 +87,15 @@ def test_everything_it_depends_on_is_in_the_key(tiny, request_of, library, monke
     assert len(found) == 11
 
 
+def test_engines_of_one_gpu_are_built_in_turn(request_of, library):
+    """Whichever library builds them; what they measure is kept apart."""
+    orin = Device('Orin', '8.7', 16, 64 << 10)
+    here, there = (request_of(0, device=orin, library=Library(None, name, version))
+                   for name, version in (('tensorrt', '10.3.0'), ('tensorrt_rtx', '1.7.1')))
+    assert here.lock == there.lock and here.timing_cache != there.timing_cache
+    assert request_of(device=Device('Orin', '8.7', 8, 32 << 10)).lock != here.lock
+
+
 @pytest.mark.parametrize('encoder', [0, 1])
 def test_the_network_is_what_was_written(model, library, monkeypatch, encoder):
     """Names, types and shapes as the builder sees them."""
@@ -122,7 +131,7 @@ def test_what_cannot_be_parsed_is_said(tmp_path, library, tiny, model):
 
 
 def test_a_library_that_needs_a_gpu_says_so(request_of, library, monkeypatch):
-    monkeypatch.setattr(cuda, 'missing', lambda: 'pycuda does not load')
+    monkeypatch.setattr(cuda, 'missing', lambda *_: 'pycuda does not load')
     with pytest.raises(BackendError, match='pycuda does not load'):
         cuda.device_for(Library(None, 'tensorrt', '10.7.0'))
     assert cuda.device_for(library) == ANY_DEVICE

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 
 import pytest
 
+from skill_predictor.inference.backends import TensorRtBackend
 from skill_predictor.inference.errors import BackendError
-from skill_predictor.inference.tensorrt.library import find_library
+from skill_predictor.inference.tensorrt import cuda
+from skill_predictor.inference.tensorrt.device import ANY_DEVICE
+from skill_predictor.inference.tensorrt.library import find_library, Library
 
 
 @pytest.fixture
@@ -44,12 +48,23 @@ def test_none(install):
         find_library()
 
 
+def test_a_gpu_that_is_too_old_for_a_library(gpu, install):
+    install(tensorrt_rtx='1.7.1')
+    assert cuda.device_for(find_library()) == ANY_DEVICE and TensorRtBackend.missing() is None
+    gpu.compute_capability = (7, 5)
+    assert re.fullmatch('TensorRT for RTX 1.7.1 runs our engines on GPUs of compute capability 8.0 and '
+                        'later, this one has 7.5; .*', TensorRtBackend.missing())
+    assert cuda.missing() is None, 'TensorRT itself builds for the GPU at hand'
+    install(tensorrt='10.3.0')
+    assert TensorRtBackend.missing() is None
+    assert cuda.device_for(find_library()).compute_capability == '7.5'
+
+
 def test_networks_are_strongly_typed_by_flag_or_by_nature():
     asked = []
     builder = types.SimpleNamespace(create_network=asked.append)
     flags = types.SimpleNamespace(STRONGLY_TYPED=3)
     for module in (types.SimpleNamespace(NetworkDefinitionCreationFlag=flags),
                    types.SimpleNamespace()):
-        from skill_predictor.inference.tensorrt.library import Library
         Library(module, 'tensorrt', '11.0').typed_network(builder)
     assert asked == [8, 0]
