@@ -1,7 +1,7 @@
 """The command ``skill-predictor``: its sub-commands, its errors and its exit codes.
 
-Exit codes: 0 done, 1 failed (or some task could not be answered), 2 wrong usage, 3 evaluated, but a
-recording is damaged, 130 interrupted, 141 the reader of standard output went away.
+Exit codes: 0 done, 1 failed (or some task could not be answered), 2 wrong usage, 3 evaluated, but
+not all of a recording can be trusted, 130 interrupted, 141 the reader of standard output went away.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -26,18 +25,17 @@ from std_msgs.msg import String
 from skill_predictor.msg import SkillVector, TaskAllocation, TaskDescription
 
 from ..allocation.tasks import Status
-from ..evaluation.bags.evaluation import replay
-from ..evaluation.bags.figures import figures, rows
 from ..evaluation.bags.events import RecordedTask
 from ..evaluation.bags.labels import read_labels
-from ..evaluation.bags.live import first_robots, LiveRun
+from ..evaluation.bags.live import LiveRun
+from ..evaluation.bags.live_report import exit_code, live_report
 from ..evaluation.bags.page import page
+from ..evaluation.bags.preconditions import require_packages, same_file
+from ..evaluation.bags.readable import readable_by
 from ..evaluation.bags.reading import Bag, BagError
-from ..evaluation.bags.table import table
-from ..evaluation.metrics import scikit_learn
-from ..evaluation.pages import render
-from ..evaluation.report.plots import cumulative
-from ..evaluation.significance import mcnemar
+from ..evaluation.bags.table import printable, table
+from ..inference.errors import ModelError
+from ..inference.locations import find_model
 from ..taxonomy import SKILLS
 from . import qos
 from .bag_evaluator_parameters import declare_parameters
@@ -55,21 +53,6 @@ LATE_S = 1.0
 TELL_EVERY_S = 5.0
 
 
-def require_packages(pages: bool) -> None:
-    """Refuse before the play what would fail after it.
-
-    Raises
-    ------
-    ImportError
-        When a package that the report needs is not installed.
-    """
-    scikit_learn()
-    mcnemar([True], [False])  # scipy
-    if pages:
-        render('base.html', title='', about=[])
-        cumulative({'': [1.0]}, '')
-
-
 class BagEvaluatorNode(Node):
     """Publishes tasks; subscribes to skill_vectors and task_allocations.
 
@@ -85,12 +68,9 @@ class BagEvaluatorNode(Node):
         if not self.settings['bag']:
             raise ParameterError('say which recording: --ros-args -p bag:=PATH')
         require_packages(pages=bool(self.settings['report']))
-        for name in ('json', 'report'):
-            folder = Path(self.settings[name]).parent
-            if self.settings[name] and not folder.is_dir():
-                raise ParameterError(f'parameter {name}: there is no folder {folder}')
+        self._check_files()
         self._labels = read_labels(self.settings['labels']) if self.settings['labels'] else None
-        self._run = LiveRun(self.settings['timeout_s'], self.settings['max_text_length'])
+        self._run = LiveRun(self.settings['timeout_s'], self._readable())
         # A run must not take the last one's answers for its own.
         self._suffix = f'@{os.getpid()}-{int(time.time()) % 100_000}'
         if self.settings['play']:
@@ -104,6 +84,28 @@ class BagEvaluatorNode(Node):
         answers = (qos.results if self.settings['play'] else qos.tasks)(10_000)
         self.create_subscription(SkillVector, 'skill_vectors', self._on_vector, answers)
         self.create_subscription(TaskAllocation, 'task_allocations', self._on_allocation, answers)
+
+    def _check_files(self) -> None:
+        """Refuse before the play what could not be written after it."""
+        for name in ('json', 'report'):
+            path = Path(self.settings[name])
+            if self.settings[name] and not path.parent.is_dir():
+                raise ParameterError(f'parameter {name}: there is no folder {path.parent}')
+            if self.settings[name] and path.is_dir():
+                raise ParameterError(f'parameter {name}: {path} is a folder; name a file')
+        same = same_file({name: self.settings[name] for name in ('json', 'report', 'labels')})
+        if same is not None:
+            raise ParameterError(f'parameters {same[0]} and {same[1]} need a file each')
+
+    def _readable(self) -> Callable[[str], bool]:
+        """Which texts the graph's predictor answers, as far as that can be told from here."""
+        longest = self.settings['max_text_length']
+        try:
+            return readable_by(find_model(), longest)
+        except ModelError as error:
+            self.get_logger().warning(
+                f'texts that no predictor reads may count as not answered: {error}')
+            return readable_by(None, longest)
 
     # What comes from the graph ------------------------------------------------------------------
 
@@ -139,18 +141,19 @@ class BagEvaluatorNode(Node):
         """
         started = time.monotonic()
         with self._bag() as bag:
-            self.get_logger().info(f'{bag.tasks:,} tasks in {bag.path.name}')
+            self.get_logger().info(f'{bag.tasks:,} tasks in {bag.name}')
             self._wait_for_graph(stop)
             (self._play if self.settings['play'] else self._listen)(bag, stop)
         self._wait_for_answers(stop)
         return self._report(time.monotonic() - started, ended=stop.is_set())
 
     def _bag(self) -> Bag:
-        bag = Bag(self.settings['bag'], topic_names(self.settings['text_topics']) or None)
-        label_topic = self.settings['label_topic']
+        label_topic, vector_topic = self.settings['label_topic'], self.settings['vector_topic']
+        bag = Bag(self.settings['bag'], topic_names(self.settings['text_topics']) or None,
+                  label_topic or None, vector_topic or None)
         lacks = [f'topic {name}' for name in bag.absent]
-        if label_topic and not bag.label_topics(label_topic):
-            lacks.append(f'skill vectors on {label_topic}')
+        lacks += [f'skill vectors on {name}' for name, there in (
+            (label_topic, bag.label_topics), (vector_topic, bag.vector_topics)) if name and name not in there]
         if lacks:
             bag.close()
             raise BagError(f'{bag.path} has no {", no ".join(lacks)}; it has: '
@@ -235,32 +238,19 @@ class BagEvaluatorNode(Node):
 
     def _report(self, seconds: float, *, ended: bool) -> int:
         """``ended``: before its time, so that the rest of the recording was not to be heard."""
-        recorded: dict[str, tuple[str, ...]] = {}
-        tasks: list[int] = []
         with self._bag() as bag:
-            found = replay(first_robots(bag.events(), recorded), self._run.said, labels=self._labels,
-                           label_topics=bag.label_topics(self.settings['label_topic'] or None),
-                           on_task=tasks.append)
-            troubles = [*bag.troubles, *found.troubles()]
-        listened = not self.settings['play'] and not ended
-        live = {**self._run.facts(recorded), 'seconds': seconds, 'rate': self.settings['rate'],
-                'not_heard': max(0, sum(tasks) - self._run.asked) if listened else 0}
-        if not live['asked']:
-            raise BagError('; '.join(['no task was played', *troubles]))
-        result: dict[str, Any] = {
-            'model': self._run.model_version or 'no vector came', 'engine': 'the running graph',
-            'against': None, 'bags': [bag.path.name], 'troubles': troubles,
-            'figures': figures(found), 'rows': rows(found), 'fleet': None, 'live': live}
+            result, found = live_report(
+                bag, self._run, seconds=seconds, rate=self.settings['rate'],
+                listened=not self.settings['play'] and not ended, labels=self._labels,
+                labels_file=self.settings['labels'])
+        print(table(result, found, None, SHOWN_CHANGES), flush=True)
+        for trouble in result['troubles']:
+            self.get_logger().warning(f'trouble: {printable(trouble)}')
         if self.settings['json']:
             Path(self.settings['json']).write_text(json.dumps(result) + '\n', encoding='utf-8')
         if self.settings['report']:
             Path(self.settings['report']).write_text(page(result, found), encoding='utf-8')
-        print(table(result, found, None, SHOWN_CHANGES), flush=True)
-        for trouble in troubles:
-            self.get_logger().warning(f'trouble: {trouble}')
-        if live['unanswered'] or live['answered_too_often'] or live['not_heard']:
-            return 1
-        return 3 if troubles else 0
+        return exit_code(result)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ def declare_parameters(settings: Settings) -> None:
     declare('labels', '', 'JSON Lines with what is right: text and label.', read_only=True)
     declare('label_topic', '', 'Topic of the recording with what is right; empty: those called '
             'task_labels.', read_only=True)
+    declare('vector_topic', '', 'Topic of the recording with what was answered; empty: that in the namespace '
+            'of the tasks.', read_only=True)
     declare('text_topics', [''], 'std_msgs/String topics of the recording that carry tasks; '
             'empty: those called task_text.', read_only=True)
     declare('json', '', 'File for all figures.', read_only=True)

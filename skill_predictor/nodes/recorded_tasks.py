@@ -22,7 +22,7 @@ def each_once(events: Iterable[Event]) -> Iterator[RecordedTask]:
     names = Names()
     for event in events:
         if isinstance(event, RecordedTask):
-            name, is_new = names.name(event.task_id, event.text)
+            name, is_new = names.name(event.task_id, event.text, event.source)
             if is_new:
                 yield replace(event, task_id=name)
 

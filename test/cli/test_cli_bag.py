@@ -197,25 +197,50 @@ def test_both_fleets_serve_the_same_tasks(cli, evaluate, bag, tmp_path):
     assert '7 tasks lack one of the two vectors' in done.out
 
 
-def test_who_was_really_given_the_tasks(evaluate, tmp_path, monkeypatch):
-    """Beside the first run, which gives the cart what it can do as soon as it is free."""
+@pytest.fixture
+def allocate(monkeypatch):
+    """Let the bags hold allocations: the robots by task id, for each name of a bag."""
+    def put(**given):
+        events_of = Bag.events
+
+        def with_allocations(bag):
+            for event in events_of(bag):
+                yield event
+                robots = given[bag.name].get(event.task_id or event.text)
+                if isinstance(event, RecordedTask) and robots is not None:
+                    yield RecordedAllocation(event.time_ns, '/task_allocations', event.task_id or 'spoken', 1,
+                                             robots, event.text, event.source)
+        monkeypatch.setattr(Bag, 'events', with_allocations)
+    return put
+
+
+@pytest.fixture
+def cart(tmp_path):
     (tmp_path / 'fleet.yaml').write_text(
         '/**:\n  ros__parameters:\n    fleet:\n      cart: {skills: [wheels, hands]}\n')
-    events_of = Bag.events
+    return tmp_path / 'fleet.yaml'
 
-    def with_allocations(bag):
-        for event in events_of(bag):
-            yield event
-            number = int(event.task_id.removeprefix('t-'))
-            if isinstance(event, RecordedTask) and number < 10:
-                robots = ('cart',) if number in (1, 2, 3) else ('other',) if number % 4 else ()
-                yield RecordedAllocation(event.time_ns, '/task_allocations', event.task_id, 1, robots)
-    monkeypatch.setattr(Bag, 'events', with_allocations)
-    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'fleet.yaml', '--json', '-')
+
+def test_who_was_really_given_the_tasks(evaluate, cart, allocate):
+    """Beside the first run, which gives the cart what it can do as soon as it is free."""
+    allocate(bag={f't-{number}': ('cart',) if number in (1, 2, 3) else ('other',) if number % 4 else ()
+                  for number in range(10)})
+    done = evaluate('--label-topic', '', '--fleet', cart, '--json', '-')
     # 0, 4 and 8 need flight, and nobody had them; 5, 6, 7 and 9 were another's.
     assert json.loads(done.out)['fleet']['really'] == {'tasks': 10, 'same_robots': 6}
-    done = evaluate('--label-topic', '', '--fleet', tmp_path / 'fleet.yaml')
+    done = evaluate('--label-topic', '', '--fleet', cart)
     assert 'where that was recorded: 6 of 10' in done.out
+
+
+def test_who_was_given_the_tasks_of_two_recordings(cli, evaluate, model, cart, allocate, tmp_path):
+    """With the same ids: nobody was given the first task, the cart the second."""
+    for number in range(2):
+        write_bag(tmp_path / f'day{number}',
+                  [TaskRecord('task-1', f'bring box {number}', ('fly',) if number == 0 else ('wheels',))])
+    allocate(day0={'task-1': ()}, day1={'task-1': ('cart',)})
+    done = cli('bag', 'evaluate', tmp_path / 'day0', tmp_path / 'day1', '--model', model.folder, '--encoders',
+               model.encoders, '--precision', 'fp32', '--label-topic', '', '--fleet', cart, '--json', '-')
+    assert json.loads(done.out)['fleet']['really'] == {'tasks': 2, 'same_robots': 2}
 
 
 def test_a_fleet_beside_another_fleet(evaluate, tmp_path):

@@ -15,7 +15,7 @@ from std_msgs.msg import String  # noqa: E402
 
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.evaluation.bags.messages import own_types, TASK  # noqa: E402
-from skill_predictor.evaluation.bags.reading import RecordedTask  # noqa: E402
+from skill_predictor.evaluation.bags.events import RecordedTask  # noqa: E402
 from skill_predictor.evaluation.bags.writing import write_bag  # noqa: E402
 from skill_predictor.msg import SkillVector, TaskDescription  # noqa: E402
 from skill_predictor.nodes import qos  # noqa: E402
@@ -68,6 +68,9 @@ def test_nobody_there_is_said(evaluate):
     ({'bag': ''}, 'say which recording'), ({'bag': '/nowhere'}, 'there is no bag at /nowhere'),
     ({'rate': -1.0}, 'parameter rate must be from 0'), ({'labels': '/nowhere'}, '/nowhere'),
     ({'report': '/nowhere/page.html'}, 'parameter report: there is no folder /nowhere'),
+    ({'report': '/tmp'}, 'parameter report: /tmp is a folder'),
+    ({'json': '/tmp/same', 'report': '/tmp/./same'}, 'parameters json and report need a file each'),
+    ({'vector_topic': '/vectors'}, 'has no skill vectors on /vectors; it has: /task_labels'),
     ({'label_topic': 'task_labels'}, 'has no skill vectors on task_labels; it has: /task_labels'),
     ({'text_topics': ['/speech']}, 'has no topic /speech; it has: /task_labels, /tasks')])
 def test_wrong_parameters_end_it_with_one_line(evaluate, given, said):
@@ -112,6 +115,17 @@ def test_texts_that_nobody_can_read_and_repeated_ids(evaluate, predictor, tmp_pa
     assert code == 0, log
     assert result['live']['asked'] == 2 and result['live']['unreadable'] == 1
     assert result['figures']['duplicates'] == 1 and result['figures']['unreadable'] == 1
+
+
+def test_texts_that_the_predictor_refuses_are_not_waited_for(evaluate, predictor, tmp_path):
+    """Another alphabet, and more words than a model reads. (Else this would take most of an hour.)"""
+    write_bag(tmp_path / 'odd', [TaskRecord('a', 'sweep'), TaskRecord('b', 'Протри палубу'),
+                                 TaskRecord('c', 'sweep ' * 300)], period_s=0.01)
+    code, log, result = evaluate(bag=str(tmp_path / 'odd'), rate=0.0, timeout_s=3000.0, most_pending=1,
+                                 max_text_length=5000)
+    live = result['live']
+    assert code == 0, log
+    assert (live['answered_once'], live['unreadable'], live['unanswered']) == (1, 2, 0)
 
 
 def test_a_damaged_bag_is_played_as_far_as_it_goes(evaluate, predictor, bag):

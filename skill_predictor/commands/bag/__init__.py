@@ -45,8 +45,8 @@ def add_text_topics(parser: argparse.ArgumentParser) -> None:
 
 
 def open_bags(paths: Sequence[str], text_topics: Sequence[str] | None, stack: ExitStack,
-              troubles: list[str]) -> list[Bag]:
-    """The bags that can be opened; of the others ``troubles`` tells.
+              troubles: list[str], **topics: str | None) -> list[Bag]:
+    """The bags that can be opened; of the others ``troubles`` tells. ``topics``: see :class:`Bag`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def open_bags(paths: Sequence[str], text_topics: Sequence[str] | None, stack: Ex
     bags = []
     for path in paths:
         try:
-            bags.append(stack.enter_context(Bag(path, text_topics)))
+            bags.append(stack.enter_context(Bag(path, text_topics, **topics)))
         except BagError as error:
             troubles.append(str(error))
     if not bags:

@@ -18,11 +18,10 @@ from .. import (add_model_options, add_prediction_options, load_predictor, outpu
 from ...inference.text import DEFAULT_MAX_LENGTH
 
 if TYPE_CHECKING:
-    import numpy as np
-    from ...evaluation.bags.evaluation import Replayed, Said
     from ...evaluation.bags.events import Event, RecordedTask
     from ...evaluation.bags.labels import Labels
     from ...evaluation.bags.reading import Bag
+    from ...evaluation.bags.replayed import Replayed, Said
     from ...inference.predictor import SkillPredictor
 
 _EXAMPLES = """\
@@ -33,8 +32,8 @@ exit codes:
   0  evaluated
   1  nothing could be evaluated, or the gate (--baseline) is closed
   2  wrong usage
-  3  evaluated, but a bag is damaged, or a clock was set while recording: what could be read is in
-     the figures
+  3  evaluated, but a bag is damaged, a clock was set while recording, or no task has a text of
+     --labels: what could be read is in the figures
 
 examples:
   skill-predictor bag evaluate recordings/monday
@@ -61,12 +60,15 @@ def add_parser(actions) -> None:
     parser.add_argument('--label-topic', metavar='TOPIC',
                         help='skill vectors that say what is right, instead of what was answered '
                              "(default: those called task_labels; '': none)")
+    parser.add_argument('--vector-topic', metavar='TOPIC',
+                        help='skill vectors that were answered (default: those in the namespace of '
+                             'their tasks)')
     add_text_topics(parser)
     parser.add_argument('--against', metavar='MODEL', help='a second model to compare with')
     parser.add_argument('--baseline', type=Path, metavar='FILE',
                         help='an earlier --json; exit code 1 when this model is worse')
-    parser.add_argument('--max-drop', type=float, default=0.01, metavar='P',
-                        help='how much worse it may be: exact match with labels, else share of '
+    parser.add_argument('--max-drop', type=_share, default=0.01, metavar='P',
+                        help='how much worse it may be, 0 to 1: exact match with labels, else share of '
                              'changed decisions (default: 0.01)')
     parser.add_argument('--fleet', type=Path, metavar='FILE',
                         help='let this fleet serve the tasks, as the vectors of now and as the '
@@ -78,7 +80,8 @@ def add_parser(actions) -> None:
                              '(default: %(default)s); longer ones are unreadable')
     parser.add_argument('--json', metavar='FILE', help='write all figures and decisions to FILE; '
                         '-: to standard output, and no table')
-    parser.add_argument('--report', metavar='FILE', help='write an HTML page with plots')
+    parser.add_argument('--report', metavar='FILE', help='write an HTML page with plots to FILE; -: '
+                        'to standard output, and no table')
     add_model_options(parser)
     add_prediction_options(parser)
 
@@ -88,75 +91,96 @@ def run(args: argparse.Namespace) -> int:
     from ...evaluation.bags.figures import figures, rows
     from ...evaluation.bags.gate import judge
     from ...evaluation.bags.labels import read_labels
-    from ...evaluation.metrics import scikit_learn
+    from ...evaluation.bags.preconditions import require_packages
     if args.max_text_length < 1:
         raise UsageError('--max-text-length must be 1 or more')
-    scikit_learn()
+    _refuse_same_files(args)
+    require_packages(pages=args.report is not None)
     baseline, fleets = _baseline(args), _fleets(args)
     labels = read_labels(args.labels) if args.labels is not None else None
     troubles: list[str] = []
     with ExitStack() as stack:
-        bags = open_bags(args.bags, args.text_topics, stack, troubles)
-        if args.label_topic and not any(bag.label_topics(args.label_topic) for bag in bags):
-            raise UsageError(f'no bag has skill vectors on {args.label_topic}')
+        # What cannot be written is better found out now than after the predictions.
+        json_stream, page_stream = (stack.enter_context(output(path)) if path else None
+                                    for path in (args.json, args.report))
+        bags = _open(args, stack, troubles)
         model = stack.enter_context(closing(load_predictor(args)))
         other = _second(args, stack)
         for predictor in (model, other):
             if predictor is not None:
                 predictor.max_length = args.max_text_length
-        allocated: dict[str, tuple[str, ...]] = {}
-        found = _replay(args, bags, model, other, labels, troubles, allocated)
-        about = {'model': model.model.version, 'engine': model.backend.device,
-                 'against': other.model.version if other else None,
-                 'bags': [str(Path(bag).name) for bag in args.bags]}
-    if not found.ids:
-        print('; '.join(['there is no task in ' + ', '.join(args.bags), *troubles]), file=sys.stderr)
-        return 1
-    result = {**about, 'troubles': troubles, 'figures': figures(found), 'rows': rows(found),
-              'fleet': _serve(found, fleets, allocated)}
-    verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
-    result['gate'] = asdict(verdict) if verdict is not None else None
-    _write(args, result, found, verdict)
-    from ...evaluation.bags.table import gate, table
-    if args.json != '-':
-        print(table(result, found, verdict, SHOWN_CHANGES))
-    elif verdict is not None:
-        print('\n'.join(gate(verdict, SHOWN_CHANGES)), file=sys.stderr)
-    for trouble in troubles:
-        print(f'trouble: {trouble}', file=sys.stderr)
+        found = _replay(args, bags, model, other, labels, troubles)
+        result = {'model': model.model.version, 'engine': model.backend.device,
+                  'against': other.model.version if other else None,
+                  'bags': [bag.name for bag in bags], 'troubles': troubles, 'figures': figures(found),
+                  'rows': rows(found), 'fleet': _serve(found, fleets)}
+        verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
+        result['gate'] = asdict(verdict) if verdict is not None else None
+        _show(args, result, found, verdict)
+        if json_stream:
+            json_stream.write(json.dumps(result) + '\n')
+        if page_stream:
+            from ...evaluation.bags.page import page
+            page_stream.write(page(result, found, verdict))
     if verdict is not None and not verdict.passed:
         return 1
     return 3 if troubles else 0
 
 
+def _refuse_same_files(args: argparse.Namespace) -> None:
+    from ...evaluation.bags.preconditions import same_file
+    same = same_file({'--json': args.json, '--report': args.report, '--baseline': args.baseline,
+                      '--labels': args.labels})
+    if same is not None:
+        raise UsageError(f'{same[0]} and {same[1]} need a file each')
+
+
+def _open(args: argparse.Namespace, stack: ExitStack, troubles: list[str]) -> list[Bag]:
+    bags = open_bags(args.bags, args.text_topics, stack, troubles, label_topic=args.label_topic,
+                     vector_topic=args.vector_topic)
+    if args.label_topic and not any(bag.label_topics for bag in bags):
+        raise UsageError(f'no bag has skill vectors on {args.label_topic}')
+    if args.vector_topic is not None and not any(args.vector_topic in bag.vector_topics for bag in bags):
+        raise UsageError(f'no bag has skill vectors on {args.vector_topic} (that are no labels)')
+    return bags
+
+
+def _show(args: argparse.Namespace, result: dict[str, Any], found: Replayed, verdict) -> None:
+    from ...evaluation.bags.table import gate, printable, table
+    if '-' not in (args.json, args.report):
+        print(table(result, found, verdict, SHOWN_CHANGES))
+    elif verdict is not None:
+        print('\n'.join(map(printable, gate(verdict, SHOWN_CHANGES))), file=sys.stderr)
+    for trouble in result['troubles']:
+        print(f'trouble: {printable(trouble)}', file=sys.stderr)
+
+
 def _replay(args: argparse.Namespace, bags: list[Bag], model: SkillPredictor,
-            other: SkillPredictor | None, labels: Labels | None,
-            troubles: list[str], allocated: dict[str, tuple[str, ...]]) -> Replayed:
-    import heapq
+            other: SkillPredictor | None, labels: Labels | None, troubles: list[str]) -> Replayed:
     from ...evaluation.bags.evaluation import replay
-    from ...evaluation.bags.live import first_robots
-    events = heapq.merge(*(_of_source(bag, number) for number, bag in enumerate(bags)),
-                         key=lambda event: event.time_ns)
-    if args.fleet is not None:
-        events = first_robots(events, allocated)
-    with progress_bar(sum(bag.tasks for bag in bags), args.json == '-') as done:
+    from ...evaluation.bags.ordering import in_order
+    from ...evaluation.bags.reading import BagError
+    events = in_order((bag.start_ns, _of_source(bag, number)) for number, bag in enumerate(bags))
+    with progress_bar(sum(bag.tasks for bag in bags), '-' in (args.json, args.report)) as done:
         found = replay(
             events, _asker(model), other=_asker(other) if other else None, labels=labels,
-            label_topics=frozenset().union(*(bag.label_topics(args.label_topic) for bag in bags)),
+            label_topics=frozenset().union(*(bag.label_topics for bag in bags)),
             keep_tasks=args.fleet is not None, on_task=done)
-    troubles += [f'{bag.path.name}: {trouble}' for bag in bags for trouble in bag.troubles]
-    troubles += found.troubles()
+    troubles += [f'{bag.name}: {trouble}' for bag in bags for trouble in bag.troubles]
+    troubles += found.troubles(args.labels)
+    if not found.ids:
+        raise BagError('; '.join(['there is no task in ' + ', '.join(args.bags), *troubles]))
     return found
 
 
 def _of_source(bag: Bag, number: int) -> Iterator[Event]:
     """A bag's events, marked with its number: ids of two bags have nothing to do with each other."""
     for event in bag.events():
-        yield replace(event, source=number) if number and hasattr(event, 'source') else event
+        yield replace(event, source=(number, event.source))
 
 
 def _asker(predictor: SkillPredictor) -> Callable[[RecordedTask], Said]:
-    from ...evaluation.bags.evaluation import Said
+    from ...evaluation.bags.replayed import Said
 
     def ask(task: RecordedTask) -> Said:
         started = time.perf_counter()
@@ -186,40 +210,11 @@ def _fleets(args: argparse.Namespace) -> tuple[Any, Any] | None:
         raise UsageError(str(error)) from error
 
 
-def _serve(found: Replayed, fleets: tuple[Any, Any] | None,
-           allocated: dict[str, tuple[str, ...]]) -> dict[str, Any] | None:
-    """What the fleets make of the tasks; beside now stands what was recorded, else the other model.
-
-    ``allocated``: who was really given each task, where that was recorded.
-    """
+def _serve(found: Replayed, fleets: tuple[Any, Any] | None) -> dict[str, Any] | None:
     if fleets is None:
         return None
-    from ...evaluation.bags.fleet import differences, serve
-    result: dict[str, Any] = {'now': None, 'before': None, 'differences': [], 'left_out': 0,
-                              'really': None}
-    masks, result['before_is'] = found.recorded, 'as recorded'
-    if not found.known(masks).any():
-        # Another model's vectors, or the same ones for another fleet.
-        masks, result['before_is'] = ((found.other, 'other model') if found.other
-                                      else (found.now, 'recorded fleet'))
-    # A fleet that had fewer tasks to serve would look better.
-    both = found.known(masks) & found.known(found.now)
-    served = serve(found, _only(found.now, both), fleets[0])
-    result['now'], result['left_out'] = served.to_dict(), int((~both).sum())
-    if masks is not found.now or fleets[0] is not fleets[1]:
-        before = serve(found, _only(masks, both), fleets[1])
-        result['before'] = before.to_dict()
-        result['differences'] = [asdict(one) for one in differences(found, before, served)]
-        if result['before_is'] == 'as recorded':
-            there = [name for name, one in zip(found.ids, both) if one and name in allocated]
-            result['really'] = {'tasks': len(there), 'same_robots': sum(
-                tuple(sorted(before.robots.get(name, ()))) == allocated[name] for name in there)}
-    return result
-
-
-def _only(masks: list[int], chosen: np.ndarray) -> list[int]:
-    """Decisions of the chosen tasks; the others have none."""
-    return [mask if one else -1 for mask, one in zip(masks, chosen)]
+    from ...evaluation.bags.service import beside
+    return beside(found, *fleets)
 
 
 def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:
@@ -234,11 +229,12 @@ def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:
         raise UsageError(f'{args.baseline} is no evaluation of bags (--json): {error}') from error
 
 
-def _write(args: argparse.Namespace, result: dict[str, Any], found: Replayed, verdict) -> None:
-    if args.json:
-        with output(args.json) as stream:
-            stream.write(json.dumps(result) + '\n')
-    if args.report:
-        from ...evaluation.bags.page import page
-        with output(args.report) as stream:
-            stream.write(page(result, found, verdict))
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no share; give a number from 0 to 1 (one per cent is 0.01)')
+    return value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from contextlib import ExitStack
 
-from . import add_text_topics
+from . import add_text_topics, open_bags
 
 _EXAMPLES = """\
 examples:
@@ -26,10 +27,11 @@ def add_parser(actions) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Count; 3 when the bag is damaged."""
-    from ...evaluation.bags.reading import Bag
+    from ...evaluation.bags.table import printable
     counts: Counter[str] = Counter()
     first = last = None
-    with Bag(args.bag, args.text_topics) as bag:
+    with ExitStack() as stack:
+        bag, = open_bags([args.bag], args.text_topics, stack, [])
         topics = bag.topics
         for event in bag.events():
             counts[event.topic] += 1
@@ -39,5 +41,5 @@ def run(args: argparse.Namespace) -> int:
         if first is not None:
             print(f'{(last - first) / 1e9:,.1f} s')
         for trouble in bag.troubles:
-            print(f'trouble: {trouble}')
+            print(f'trouble: {printable(trouble)}')
         return 3 if bag.troubles else 0

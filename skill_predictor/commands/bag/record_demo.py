@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from .. import UsageError
@@ -30,20 +31,39 @@ def add_parser(actions) -> None:
                         help='of the bag (default: mcap)')
     parser.add_argument('--compression', choices=('none', 'file', 'message'), default='none',
                         help='zstd for whole files or single messages (default: none)')
-    parser.add_argument('--period', type=float, default=1.0, metavar='S',
+    parser.add_argument('--period', type=_period, default=1.0, metavar='S',
                         help='seconds between two tasks (default: 1)')
-    parser.add_argument('--first', type=int, metavar='N', help='only the first N tasks')
+    parser.add_argument('--first', type=_first, metavar='N', help='only the first N tasks')
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the bag."""
-    from ...evaluation.bags.writing import LABEL_TOPIC, TASK_TOPIC, write_bag
+    from ...evaluation.bags.writing import LABEL_TOPIC, LONGEST_S, TASK_TOPIC, write_bag
     if args.output.exists():
         raise UsageError(f'there is something at {args.output} already; choose another folder')
     tasks = list(read_tasks(args.tasks))[:args.first]
+    if len(tasks) * args.period > LONGEST_S:
+        raise UsageError(f'--period {args.period:g}: {len(tasks):,} tasks would go on beyond 2038, which no time '
+                         'stamp can say')
     count = write_bag(args.output, tasks, storage=args.storage, compression=args.compression,
                       period_s=args.period)
     labelled = sum(task.label is not None for task in tasks)
     print(f'wrote {count} tasks to {TASK_TOPIC} and {labelled} labels to {LABEL_TOPIC} of '
           f'{args.output}')
     return 0
+
+
+def _period(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is no period; give seconds, 0 or more')
+    return value
+
+
+def _first(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of tasks; give 0 or more')
+    return int(text)

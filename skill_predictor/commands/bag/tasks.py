@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Write; 3 when a bag is damaged."""
     from ...evaluation.bags.events import RecordedTask
     from ...evaluation.bags.naming import Names
+    from ...evaluation.bags.table import printable
     names, seen, troubles = Names(), set(), []
     with ExitStack() as stack:
         bags = open_bags(args.bags, args.text_topics, stack, troubles)
@@ -46,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
                 if not isinstance(event, RecordedTask) or event.text in seen:
                     continue
                 seen.add(event.text)
-                name, _ = names.name(event.task_id, event.text, number)
+                name, _ = names.name(event.task_id, event.text, (number, event.source))
                 stream.write(_line(name, event.text) + '\n')
-            troubles += [f'{bag.path.name}: {trouble}' for trouble in bag.troubles]
+            troubles += [f'{bag.name}: {trouble}' for trouble in bag.troubles]
     for trouble in troubles:
-        print(f'trouble: {trouble}', file=sys.stderr)
+        print(f'trouble: {printable(trouble)}', file=sys.stderr)
     print(f'{len(seen):,} tasks', file=sys.stderr)
     return 3 if troubles else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,9 @@ class RecordedTask:
         ``task_id`` is empty where the sender gave none.
     message : object or None
         The whole TaskDescription; ``None`` for a plain text.
-    source : int
-        Number of the recording, where there are several.
+    source : hashable
+        Whose it is: the recording, where there are several, and the namespace of the fleet. Tasks and
+        answers of two sources have nothing to do with each other.
     """
 
     time_ns: int
@@ -27,7 +29,7 @@ class RecordedTask:
     task_id: str
     text: str
     message: Any = None
-    source: int = 0
+    source: Hashable = ''
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,7 @@ class RecordedVector:
         Waiting included.
     stamp_ns : int
         When it was made, nanoseconds of the node's clock; 0: it does not say.
-    source : int
-        Number of the recording, where there are several.
+    source : see :class:`RecordedTask`
     """
 
     time_ns: int
@@ -58,7 +59,7 @@ class RecordedVector:
     model_version: str
     latency_ms: float
     stamp_ns: int = 0
-    source: int = 0
+    source: Hashable = ''
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class RecordedAllocation:
     status : int
         ``STATUS_*`` of TaskAllocation.
     robot_ids : tuple of str
+    text : str
+        Of the task.
+    source : see :class:`RecordedTask`
     """
 
     time_ns: int
@@ -78,6 +82,8 @@ class RecordedAllocation:
     task_id: str
     status: int
     robot_ids: tuple[str, ...]
+    text: str = ''
+    source: Hashable = ''
 
 
 Event = RecordedTask | RecordedVector | RecordedAllocation

@@ -11,7 +11,7 @@ import numpy as np
 from ..metrics import score
 from ..significance import bootstrap, exact_match, macro_f1, mcnemar
 from ..speed.timing import summary
-from .evaluation import names, Replayed
+from .replayed import names, Replayed
 
 TIME_BINS = 40
 
@@ -39,21 +39,24 @@ def figures(found: Replayed) -> dict[str, Any]:
 
 
 def rows(found: Replayed) -> list[dict[str, Any]]:
-    """A row a task, for the next comparison: id, time, decision, recorded decision, what is right.
+    """A row a task, for the next comparison: id, checksum of the text, time, decision, recorded decision,
+    what is right.
 
     With a second model, what that says as well (``other``).
     """
-    made = [{'id': name, 'time_ns': time_ns, 'required': _listed(now), 'recorded': _listed(before),
-             'label': _listed(label), 'right': None if label < 0 else now == label}
-            for name, time_ns, now, before, label in zip(
-                found.ids, found.times_ns, found.now, found.recorded, found.labels)]
+    made = [{'id': name, 'text': f'{text:08x}', 'time_ns': time_ns, 'required': _listed(now),
+             'recorded': _listed(before), 'label': _listed(label),
+             'right': None if label < 0 else now == label}
+            for name, text, time_ns, now, before, label in zip(
+                found.ids, found.checksums, found.times_ns, found.now, found.recorded, found.labels)]
     for row, other in zip(made, found.other):
         row['other'] = _listed(other)
     return made
 
 
 def _listed(mask: int) -> list[str] | None:
-    return None if mask < 0 else list(names(mask))
+    skills = names(mask)
+    return None if skills is None else list(skills)
 
 
 def _decided(found: Replayed, masks: list[int], labels: np.ndarray) -> np.ndarray:

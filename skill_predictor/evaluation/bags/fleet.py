@@ -17,8 +17,8 @@ from ...allocation.capabilities import Robot
 from ...allocation.ledger import FleetLedger
 from ...allocation.records import Decision
 from ...allocation.tasks import Status, TaskRequest
-from .evaluation import names, Replayed
 from .events import nanoseconds, RecordedTask
+from .replayed import names, Replayed
 
 WORK_S = 60.0
 """How long a task takes that does not say it."""

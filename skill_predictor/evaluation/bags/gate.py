@@ -26,7 +26,7 @@ class Verdict:
     changed : int
         Decisions that are not the same any more, of all tasks that both have.
     missing : int
-        Tasks of the baseline that are not there, or have lost their label.
+        Tasks of the baseline that are not there, have another text, or have lost their label.
     worse : tuple of str
         Ids of tasks that were right and are wrong (with labels), or are decided otherwise.
     """
@@ -50,13 +50,15 @@ def judge(before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]],
     Parameters
     ----------
     before, now
-        Rows from :func:`skill_predictor.evaluation.bags.figures.rows`.
+        Rows from :func:`skill_predictor.evaluation.bags.figures.rows`. Planners count anew every day, so a
+        task is the same by its id and its text (which the rows of older versions do not tell).
     max_drop
         By how much it may be worse, 0..1.
     """
     earlier = {row['id']: row for row in before}
     labelled = any(row['right'] is not None for row in earlier.values())
-    pairs = [(earlier[row['id']], row) for row in now if row['id'] in earlier]
+    pairs = [(earlier[row['id']], row) for row in now if row['id'] in earlier
+             and earlier[row['id']].get('text', row.get('text')) == row.get('text')]
     changed = [new['id'] for old, new in pairs if old['required'] != new['required']]
     wanted = len(earlier)
     worse, drop, compared = changed, len(changed) / max(1, len(pairs)), len(pairs)

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ...inference.errors import TextError
-from ...inference.text import clean_text, DEFAULT_MAX_LENGTH
 from ...taxonomy import NUM_SKILLS
 from ..speed.timing import summary
-from .evaluation import Said
-from .events import Event, RecordedAllocation, RecordedTask
+from .events import RecordedTask
 from .naming import Names
+from .replayed import Said
 
 MOST_EARLY = 10_000
-"""Most vectors that are kept although their tasks were not asked."""
+"""Most vectors, and most allocations, that are kept although their tasks were not asked."""
+
+LONGEST_EARLY_S = 2.0
+"""So long before a task without id an answer to its text may be read: two topics have no common order."""
 
 MOST_NAMES = 1000
 """Most tasks that are named in the facts of a run, of each kind of trouble."""
@@ -46,6 +47,12 @@ class _Case:
     def waits(self) -> bool:
         return self.answered < self.asked and self.readable
 
+    def allocate(self, status: str, robots: tuple[str, ...], at: float) -> None:
+        if not self.statuses:
+            self.allocated_ms = max(0.0, at - self.asked_at) * 1e3
+        self.statuses.append(status)
+        self.robots = self.robots or robots
+
 
 class LiveRun:
     """Tasks that were asked, and what came back.
@@ -54,12 +61,13 @@ class LiveRun:
     ----------
     timeout_s
         A task that has no answer after so long is no longer waited for.
-    max_length
-        Most characters of a text that the graph's predictor reads; for longer ones it makes no vector.
+    readable
+        Tells whether the graph's predictor reads a text; for the others it makes no vector. By default it
+        reads all but empty ones.
     """
 
-    def __init__(self, timeout_s: float, max_length: int = DEFAULT_MAX_LENGTH) -> None:
-        self._timeout_s, self._max_length = timeout_s, max_length
+    def __init__(self, timeout_s: float, readable: Callable[[str], bool] = bool) -> None:
+        self._timeout_s, self._readable = timeout_s, readable
         self._names = Names()
         self._cases: dict[str, _Case] = {}
         # By id and text, as messages have them; of plain texts the id is known when they are answered.
@@ -70,7 +78,8 @@ class LiveRun:
         self._lock = threading.Lock()
         self.asked = 0
         """How many tasks were asked so far; one that is asked twice counts twice."""
-        self._early: dict[tuple[str, str], tuple[bool, ...]] = {}
+        self._early: dict[tuple[str, str], tuple[tuple[bool, ...], float]] = {}
+        self._early_allocations: dict[str, list[tuple[str, tuple[str, ...], float]]] = {}
         self.model_version = ''
         """Of the latest vector."""
 
@@ -79,14 +88,16 @@ class LiveRun:
         name, is_new = self._names.name(task_id, text)
         with self._lock:
             if is_new:
-                case = self._cases[name] = _Case(_is_readable(text, self._max_length))
-                if task_id:
-                    self._by_message[task_id, text] = self._by_id[task_id] = case
+                case = self._cases[name] = _Case(self._readable(text))
+                case.asked_at = at
+                early = self._early_answer(task_id, text, at)
+                if early is not None:
+                    case.required, case.answered, case.readable = self._early.pop(early)[0], 1, True
+                if task_id or early is not None:
+                    self._bind(case, *(early or (task_id, text)))
                 else:
                     self._nameless[text].append(case)
             case = self._cases[name]
-            if is_new and (task_id, text) in self._early:
-                case.required, case.answered = self._early.pop((task_id, text)), 1
             if not case.waits:
                 case.asked_at = at
             case.asked += 1
@@ -116,8 +127,9 @@ class LiveRun:
             if case is None:
                 # To a task of others; or the two topics were read in another order.
                 if len(self._early) < MOST_EARLY:
-                    self._early[task_id, text] = tuple(map(bool, required))
+                    self._early[task_id, text] = tuple(map(bool, required)), at
                 return
+            case.readable = True  # whatever we thought
             if not case.answered:
                 case.milliseconds = (at - case.asked_at) * 1e3
                 case.required = tuple(map(bool, required))
@@ -130,12 +142,10 @@ class LiveRun:
         """The allocator has decided; decisions on tasks that were not asked are ignored."""
         with self._lock:
             case = self._by_id.get(task_id)
-            if case is None:
-                return
-            if not case.statuses:
-                case.allocated_ms = (at - case.asked_at) * 1e3
-            case.statuses.append(status)
-            case.robots = case.robots or tuple(sorted(robots))
+            if case is not None:
+                case.allocate(status, tuple(sorted(robots)), at)
+            elif task_id in self._early_allocations or len(self._early_allocations) < MOST_EARLY:
+                self._early_allocations.setdefault(task_id, []).append((status, tuple(sorted(robots)), at))
 
     def pending(self, now: float) -> int:
         """How many tasks still wait for an answer, and not yet for too long."""
@@ -170,7 +180,7 @@ class LiveRun:
         Parameters
         ----------
         recorded
-            From :func:`first_robots`.
+            Who was given each task when it was recorded, by its name; empty: nobody.
         """
         with self._lock:
             asked = {name: case for name, case in self._cases.items() if case.asked}
@@ -189,16 +199,20 @@ class LiveRun:
         """The first task without id that has this text and no answer; it has an id from now on."""
         case = next((case for case in self._nameless.get(text, ()) if not case.answered), None)
         if case is not None:
-            self._by_message[task_id, text] = self._by_id[task_id] = case
+            self._bind(case, task_id, text)
         return case
 
+    def _bind(self, case: _Case, task_id: str, text: str) -> None:
+        self._by_message[task_id, text] = self._by_id[task_id] = case
+        for allocation in self._early_allocations.pop(task_id, ()):
+            case.allocate(*allocation)
 
-def _is_readable(text: str, max_length: int) -> bool:
-    try:
-        clean_text(text, max_length)
-    except TextError:
-        return False
-    return True
+    def _early_answer(self, task_id: str, text: str, at: float) -> tuple[str, str] | None:
+        """Id and text of an answer that was read before its task, which may have come without id."""
+        if task_id:
+            return (task_id, text) if (task_id, text) in self._early else None
+        return next((key for key, (_, came) in self._early.items()
+                     if key[1] == text and at - came <= LONGEST_EARLY_S), None)
 
 
 def _allocations(asked: dict[str, _Case], recorded: dict[str, tuple[str, ...]]
@@ -212,20 +226,3 @@ def _allocations(asked: dict[str, _Case], recorded: dict[str, tuple[str, ...]]
             'milliseconds': asdict(summary([case.allocated_ms / 1e3 for case in decided.values()])),
             'recorded_too': len(both),
             'same_robots': sum(decided[name].robots == recorded[name] for name in both)}
-
-
-def first_robots(events: Iterable[Event], found: dict[str, tuple[str, ...]]) -> Iterator[Event]:
-    """Pass events on, and note who was given each task first when it was recorded.
-
-    Parameters
-    ----------
-    events
-        Of a bag.
-    found
-        Filled with robots by task id; empty: nobody was given it.
-    """
-    for event in events:
-        if isinstance(event, RecordedAllocation):
-            if not found.get(event.task_id):
-                found[event.task_id] = tuple(sorted(event.robot_ids))
-        yield event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from zlib import crc32
 
 
@@ -18,7 +19,7 @@ class Names:
         self._used: set[str] = set()
         self._last: Counter[str] = Counter()
 
-    def name(self, task_id: str, text: str, source: int = 0) -> tuple[str, bool]:
+    def name(self, task_id: str, text: str, source: Hashable = '') -> tuple[str, bool]:
         """Name of a task, and whether it is new: the same id and text again are the same task.
 
         Parameters
@@ -28,12 +29,13 @@ class Names:
         text
             What is asked for.
         source
-            Number of the recording; ids of two recordings have nothing to do with each other.
+            As of :class:`skill_predictor.evaluation.bags.events.RecordedTask`; ids of two sources have
+            nothing to do with each other.
         """
         key = hash((source, task_id, text))
         if task_id and key in self._known:
             return self._known[key], False
-        base = name = task_id or f'text-{crc32(text.encode("utf-8", "surrogatepass")):08x}'
+        base = name = task_id or f'text-{checksum(text):08x}'
         while name in self._used:
             self._last[base] += 1
             name = f'{base}#{self._last[base] + 1}'
@@ -41,3 +43,8 @@ class Names:
         if task_id:
             self._known[key] = name
         return name, True
+
+
+def checksum(text: str) -> int:
+    """32 bits that stand for a text, in every run the same."""
+    return crc32(text.encode('utf-8', 'surrogatepass'))

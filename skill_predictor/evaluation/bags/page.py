@@ -6,8 +6,8 @@ from typing import Any
 
 from ..pages import render
 from ..report import plots
-from .evaluation import Change, in_words, Replayed
 from .gate import Verdict
+from .replayed import Change, in_words, Replayed
 
 
 def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None) -> str:
@@ -35,9 +35,11 @@ def page(result: dict[str, Any], found: Replayed, verdict: Verdict | None = None
         troubles=result['troubles'], verdict=verdict,
         figures=[*_live(result.get('live')), *_figures(figures)],
         plots=_plots(figures, found), fleet=_fleet(result.get('fleet')),
-        changes=[{'name': name, 'rows': [_row(change) for change in changes]}
-                 for name, changes in (('what was recorded', found.changes),
-                                       (result['against'], found.other_changes)) if changes])
+        changes=[{'name': name, 'rows': [_row(change) for change in changes],
+                  'all': figures[key]['changed']}
+                 for name, key, changes in (
+                     ('what was recorded', 'recorded', found.changes),
+                     (result['against'], 'other', found.other_changes)) if changes])
 
 
 def _live(live: dict[str, Any] | None) -> list[tuple[str, str]]:

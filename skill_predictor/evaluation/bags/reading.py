@@ -6,20 +6,19 @@ comes before the damage is still given.
 
 from __future__ import annotations
 
-import heapq
-import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from .events import (Event, nanoseconds, RecordedAllocation, RecordedTask,
-                     RecordedVector)
-from .messages import ALLOCATION, library, own_types, TASK, TEXT, VECTOR
-from .opening import BagError, open_files
-from .salvage import salvage
-from .zstandard import zstd
+from .decoding import event_of, reader_of
+from .events import Event
+from .files import StoredFile
+from .messages import ALLOCATION, library, TASK, TEXT, VECTOR
+from .namespaces import fleets
+from .opening import BagError, find_files
+from .ordering import in_order
 
 TEXT_TOPIC = 'task_text'
 """Last part of the name under which the node listens for plain texts."""
@@ -27,13 +26,11 @@ TEXT_TOPIC = 'task_text'
 LABEL_TOPIC = 'task_labels'
 """Last part of the name of a topic with what is right."""
 
-_ZSTD = bytes.fromhex('28b52ffd')  # RFC 8878; no message in CDR begins so
-
 _NAMES = {TASK: 'tasks', VECTOR: 'skill vectors', ALLOCATION: 'allocations', TEXT: 'texts'}
 
 
 class Bag:
-    """A recording, opened. Use it in a ``with`` statement.
+    """A recording. Use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -42,6 +39,11 @@ class Bag:
         files, or a ``.bag`` of ROS 1.
     text_topics
         Names of std_msgs/String topics that carry tasks; ``None``: those called ``task_text``.
+    label_topic
+        Skill vectors that say what is right, instead of what was answered; empty: there are none; ``None``:
+        those called ``task_labels``.
+    vector_topic
+        Skill vectors that were the answer; ``None``: those in the namespace of their tasks.
 
     Raises
     ------
@@ -51,22 +53,32 @@ class Bag:
         When rosbags is not installed.
     """
 
-    def __init__(self, path: str | Path, text_topics: Sequence[str] | None = None) -> None:
+    def __init__(self, path: str | Path, text_topics: Sequence[str] | None = None,
+                 label_topic: str | None = None, vector_topic: str | None = None) -> None:
         library()
         self.path = Path(path)
+        self.name = os.path.basename(os.path.abspath(path)) or str(path)
         self.troubles: list[str] = []
         """What was wrong with the bag so far, in words."""
         self.absent: list[str] = []
         """Of the topics of plain texts that were named, those that the bag does not have."""
-        self._stack = ExitStack()
+        self._reading: list[Iterator[Event]] = []
         self._skipped: Counter[str] = Counter()
         self._given: Counter[str] = Counter()
-        try:
-            self._readers, self._promised = open_files(self.path, self._stack, self.troubles)
-            self._wanted = self._choose(text_topics)
-        except BaseException:
-            self._stack.close()
-            raise
+        self._files, self._promised = find_files(self.path, self.troubles)
+        self._wanted = self._choose(text_topics)
+        vectors = {topic for topic, kind in self.topics.items() if kind == VECTOR}
+        self.label_topics = frozenset(
+            topic for topic in vectors if topic.rpartition('/')[2] == LABEL_TOPIC) if (
+                label_topic is None) else frozenset(vectors & {label_topic})
+        """Topics of skill vectors that say what is right."""
+        self.vector_topics = vectors - self.label_topics
+        """Topics of skill vectors that were answered."""
+        answers = self.vector_topics if vector_topic is None else self.vector_topics & {vector_topic}
+        self._fleets, doubts = fleets(
+            self.topics, [topic for topic, kind in self.topics.items() if kind in (TASK, TEXT)], answers)
+        self._fleets |= {topic: topic for topic in self.vector_topics - answers}
+        self.troubles += doubts
 
     def __enter__(self) -> Bag:
         return self
@@ -75,8 +87,10 @@ class Bag:
         self.close()
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._stack.close()
+        """Let go of the files that are being read."""
+        for stream in self._reading:
+            stream.close()
+        self._reading.clear()
 
     @property
     def topics(self) -> dict[str, str]:
@@ -90,25 +104,20 @@ class Bag:
         return sum(connection.msgcount for connections in self._wanted
                    for connection in connections if connection.msgtype in (TASK, TEXT))
 
-    def label_topics(self, name: str | None = None) -> frozenset[str]:
-        """Topics of skill vectors that say what is right, instead of what was answered.
-
-        Parameters
-        ----------
-        name
-            The topic; empty: there is none; ``None``: those called ``task_labels``.
-        """
-        vectors = {topic for topic, kind in self.topics.items() if kind == VECTOR}
-        if name is None:
-            return frozenset(topic for topic in vectors
-                             if topic.rpartition('/')[2] == LABEL_TOPIC)
-        return frozenset(vectors & {name})
+    @property
+    def start_ns(self) -> int:
+        """When the first message was recorded, of whatever topic."""
+        return min(file.start_ns for file in self._files)
 
     def events(self) -> Iterator[Event]:
-        """All events in the order of their recording; one message is held in memory at a time."""
-        streams = [self._stream(reader, connections)
-                   for reader, connections in zip(self._readers, self._wanted) if connections]
-        yield from heapq.merge(*streams, key=lambda event: event.time_ns)
+        """All events in the order of their recording; one message is held in memory at a time.
+
+        Of several fleets, tasks and answers have the namespace of theirs as source.
+        """
+        streams = [(file.start_ns, self._stream(file, connections))
+                   for file, connections in zip(self._files, self._wanted) if connections]
+        self._reading += [stream for _, stream in streams]
+        yield from in_order(streams)
         for topic, count in self._skipped.items():
             self.troubles.append(f'{count} messages of {topic} cannot be read')
         for topic in self.topics:
@@ -125,10 +134,10 @@ class Bag:
             if connection.topic == topic))
 
     def _choose(self, text_topics: Sequence[str] | None) -> list[list[Any]]:
-        """Connections to read, per reader."""
-        found = [connection for reader in self._readers for connection in reader.connections]
-        chosen = [[connection for connection in reader.connections
-                   if _is_wanted(connection, text_topics)] for reader in self._readers]
+        """Connections to read, per file."""
+        found = [connection for file in self._files for connection in file.connections]
+        chosen = [[connection for connection in file.connections
+                   if _is_wanted(connection, text_topics)] for file in self._files]
         names = {connection.topic for connection in found}
         # Nobody may have published on it, while tasks came another way.
         self.absent = [name for name in text_topics or () if name not in names]
@@ -148,39 +157,18 @@ class Bag:
                            f'{TEXT} called {TEXT_TOPIC}. It has: {_listed(found)}.{hint}')
         return chosen
 
-    def _stream(self, reader: Any, connections: list[Any]) -> Iterator[Event]:
-        readers = {connection.id: _deserialiser(connection) for connection in connections}
-        for connection, time_ns, data in self._messages(reader, connections):
+    def _stream(self, file: StoredFile, connections: list[Any]) -> Iterator[Event]:
+        readers = {connection.id: reader_of(connection) for connection in connections}
+        for connection, time_ns, data in file.messages(connections, self.troubles):
             topic = connection.topic
             try:
-                message = readers[connection.id](data)
-                event = _EVENTS[connection.msgtype](time_ns, topic, message)
+                event = event_of(connection.msgtype, time_ns, topic, readers[connection.id](data),
+                                 self._fleets[topic])
             except Exception:
                 self._skipped[topic] += 1
             else:
                 self._given[topic] += 1
                 yield event
-
-    def _messages(self, reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
-        """Connection, time and content, as far as they can be had."""
-        count = 0
-        try:
-            for connection, time_ns, data in reader.messages(connections):
-                count += 1
-                yield connection, time_ns, data
-            return
-        except Exception as error:
-            reason = str(error) or type(error).__name__
-        name = Path(reader.path).name
-        # A file without index must be in order for rosbags, which it is not when a clock was set.
-        left = salvage(Path(reader.path)) if 'timestamp order' in reason else None
-        if left is None:
-            self.troubles.append(f'{name} breaks off after {count} messages: {reason}')
-            return
-        known = {connection.topic: connection for connection in connections}
-        rest = left.messages([one for one in left.connections if one.topic in known])
-        for connection, time_ns, data in itertools.islice(rest, count, None):
-            yield known[connection.topic], time_ns, data
 
 
 def _is_wanted(connection: Any, text_topics: Sequence[str] | None) -> bool:
@@ -194,52 +182,3 @@ def _is_wanted(connection: Any, text_topics: Sequence[str] | None) -> bool:
 def _listed(connections: Sequence[Any]) -> str:
     kinds = sorted({f'{connection.topic} ({connection.msgtype})' for connection in connections})
     return ', '.join(kinds[:20]) + (', ...' if len(kinds) > 20 else '') or 'no topic at all'
-
-
-def _deserialiser(connection: Any):
-    """From bytes to a message: by the definition in the bag, else by ours."""
-    from rosbags.interfaces import MessageDefinitionFormat
-    from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-    store, kind = own_types(), connection.msgtype
-    if connection.msgdef.format == MessageDefinitionFormat.MSG and connection.msgdef.data:
-        try:
-            recorded = get_typestore(Stores.EMPTY)
-            recorded.register(get_types_from_msg(connection.msgdef.data, kind))
-            store = recorded
-        except Exception:
-            pass  # a definition that cannot be read: the message may still be of our version
-    if getattr(connection.ext, 'serialization_format', None) is None:
-        return lambda data: store.deserialize_ros1(data, kind)
-    return lambda data: store.deserialize_cdr(_plain(data), kind)
-
-
-def _plain(data: bytes) -> bytes:
-    """A message without its own compression, of which only the metadata tells."""
-    return zstd().decompress(data) if bytes(data[:4]) == _ZSTD else data
-
-
-def _task(time_ns: int, topic: str, message: Any) -> RecordedTask:
-    return RecordedTask(time_ns, topic, message.task_id, message.text, message)
-
-
-def _text(time_ns: int, topic: str, message: Any) -> RecordedTask:
-    return RecordedTask(time_ns, topic, '', message.data)
-
-
-def _vector(time_ns: int, topic: str, message: Any) -> RecordedVector:
-    from ...taxonomy import SKILLS
-    place = {name: index for index, name in enumerate(message.skills)}
-    order = [place[skill] for skill in SKILLS]
-    return RecordedVector(
-        time_ns, topic, message.task_id, message.task.text,
-        tuple(bool(message.required[index]) for index in order),
-        tuple(float(message.probabilities[index]) for index in order), message.model_version,
-        float(message.latency_ms), nanoseconds(message.header.stamp))
-
-
-def _allocation(time_ns: int, topic: str, message: Any) -> RecordedAllocation:
-    return RecordedAllocation(time_ns, topic, message.task_id, int(message.status),
-                              tuple(message.robot_ids))
-
-
-_EVENTS = {TASK: _task, TEXT: _text, VECTOR: _vector, ALLOCATION: _allocation}

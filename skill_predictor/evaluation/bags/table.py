@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .evaluation import in_words
+from .replayed import in_words
+
+LONGEST_ID, LONGEST_TEXT = 80, 1000
+"""Most characters that are shown of ids and texts, which are anybody's."""
 
 
 def table(result: dict[str, Any], found, verdict, shown: int) -> str:
-    """Figures, the first changed decisions, and the gate's verdict, as lines."""
+    """Figures, the first changed decisions, and the gate's verdict, as lines fit for a terminal."""
     figures = result['figures']
     lines = [f'{figures["tasks"]:,} tasks of {", ".join(result["bags"])}, {result["model"]}']
     lines += [f'  {figures[key]:,} {text}' for key, text in (
@@ -36,13 +39,31 @@ def table(result: dict[str, Any], found, verdict, shown: int) -> str:
         if part:
             lines.append(f'{name}: p50 {part["p50"]:.1f}, p90 {part["p90"]:.1f}, '
                          f'p99 {part["p99"]:.1f} ms')
-    lines += _changes('recorded', found.changes, shown)
-    lines += _changes(result['against'], found.other_changes, shown)
+    lines += _changes('recorded', found.changes, figures['recorded'], shown)
+    lines += _changes(result['against'], found.other_changes, figures['other'], shown)
     if result['fleet']:
         lines += ['', *_fleet(result['fleet'], shown)]
     if verdict is not None:
         lines += ['', *gate(verdict, shown)]
-    return '\n'.join(lines)
+    return '\n'.join(map(printable, lines))
+
+
+def printable(text: str, most: int | None = None) -> str:
+    """A text as a terminal may show it: nothing in it moves the cursor.
+
+    Parameters
+    ----------
+    text
+        Anybody's.
+    most
+        Most characters; ``None``: as many as there are.
+    """
+    short = text if most is None or len(text) <= most else f'{text[:most - 3]}...'
+    return ''.join(char if char.isprintable() else ' ' for char in short)
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ', '.join(printable(one, LONGEST_ID) for one in ids)
 
 
 def _live(live: dict[str, Any]) -> list[str]:
@@ -51,7 +72,7 @@ def _live(live: dict[str, Any]) -> list[str]:
     for key, text in (('unanswered', 'were not answered'),
                       ('answered_too_often', 'were answered more than once')):
         if live[key]:
-            lines.append(f'  {live[key]:,} {text}: {", ".join(live[f"{key}_ids"][:10])}')
+            lines.append(f'  {live[key]:,} {text}: {_listed(live[f"{key}_ids"][:10])}')
     if live.get('not_heard'):
         lines.append(f'  {live["not_heard"]:,} of the recording were not heard')
     if live['unreadable']:
@@ -74,14 +95,15 @@ def _accuracy(name: str, part: dict[str, Any]) -> str:
             f'of {part["tasks"]:,} labelled, macro F1 {part["macro_f1"]:.4f}')
 
 
-def _changes(name: str, changes: Sequence, shown: int) -> list[str]:
+def _changes(name: str, changes: Sequence, part: dict[str, Any] | None, shown: int) -> list[str]:
     lines = [''] if changes else []
     for change in changes[:shown]:
         right = '' if change.label is None else f'; right: {in_words(change.label)}'
-        lines.append(f'  {change.text}\n    {name}: {in_words(change.before)}; now: '
-                     f'{in_words(change.now)}{right}')
-    if len(changes) > shown:
-        lines.append(f'  ... and {len(changes) - shown:,} more (--report)')
+        lines += [f'  {printable(change.text, LONGEST_TEXT)}',
+                  f'    {name}: {in_words(change.before)}; now: {in_words(change.now)}{right}']
+    if part and part['changed'] > shown:
+        where = '--report' if part['changed'] == len(changes) else f'--report: {len(changes):,}, --json: all'
+        lines.append(f'  ... and {part["changed"] - shown:,} more ({where})')
     return lines
 
 
@@ -103,8 +125,8 @@ def _fleet(fleet: dict[str, Any], shown: int) -> list[str]:
     changed = fleet['differences']
     if fleet['before']:
         lines.append(f'{len(changed):,} tasks go to others')
-    lines += [f'  {one["text"]}\n    before: {one["before"]}; now: {one["now"]}'
-              for one in changed[:shown]]
+    for one in changed[:shown]:
+        lines += [f'  {printable(one["text"], LONGEST_TEXT)}', f'    before: {one["before"]}; now: {one["now"]}']
     if len(changed) > shown:
         lines.append(f'  ... and {len(changed) - shown:,} more (--json)')
     return lines
@@ -117,9 +139,10 @@ def gate(verdict, shown: int) -> list[str]:
     lines = [f'gate {state}: {what} {verdict.drop:.4f} over {verdict.compared:,} tasks; '
              f'{verdict.changed:,} decisions changed']
     if verdict.missing:
-        lines.append(f'  {verdict.missing:,} tasks of the baseline are missing, or have no label any more')
+        lines.append(f'  {verdict.missing:,} tasks of the baseline are missing, or have another text, or no '
+                     'label any more')
     if verdict.worse and not verdict.passed:
-        names = ', '.join(verdict.worse[:shown])
+        names = _listed(verdict.worse[:shown])
         more = len(verdict.worse) - shown
         lines.append(f'  worse: {names}' + (f' and {more:,} more' if more > 0 else ''))
     return lines

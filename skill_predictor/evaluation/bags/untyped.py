@@ -1,4 +1,4 @@
-"""Files with a topic whose definition is in no language that rosbags knows.
+"""Files with a topic whose definition rosbags cannot read: in no language that it knows, or not in UTF-8.
 
 rosbag2 writes such a definition for a type that is not installed where it records, and rosbags refuses the
 whole file for it, although the other topics are sound.
@@ -11,9 +11,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+NEVER_NS = 2**63 - 1
+"""Start of a file that holds no message."""
 
-def is_unknown_language(error: Exception) -> bool:
-    """Whether rosbags has refused a file for a definition's language (it looks it up by its name)."""
+
+def is_foreign_definition(error: Exception) -> bool:
+    """Whether rosbags has refused a file for a definition: its language (which it looks up by its name), or a
+    letter in it that is not UTF-8."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     return isinstance(error, KeyError) and bool(error.args) and isinstance(error.args[0], str)
 
 
@@ -39,7 +45,7 @@ def connection(number: int, topic: str, kind: str, definition: str, count: int, 
 
 
 class UntypedDatabase:
-    """As much of a reader of rosbags as :mod:`skill_predictor.evaluation.bags.reading` looks at.
+    """As much of a reader of rosbags as :mod:`skill_predictor.evaluation.bags.files` looks at.
 
     Parameters
     ----------
@@ -50,6 +56,7 @@ class UntypedDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connections: list[Any] = []
+        self.start_time = NEVER_NS
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -61,6 +68,7 @@ class UntypedDatabase:
             When it is damaged.
         """
         self._database = sqlite3.connect(f'file:{self.path}?immutable=1', uri=True)
+        self._database.text_factory = lambda data: data.decode(errors='replace')
         definitions = {kind: text for kind, language, text in self._database.execute(
             'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions')
             if language == 'ros2msg'}
@@ -69,6 +77,8 @@ class UntypedDatabase:
                 'ON topics.id = messages.topic_id GROUP BY topics.id ORDER BY topics.id'):
             self.connections.append(
                 connection(number, topic, kind, definitions.get(kind, ''), count, self))
+        first, = self._database.execute('SELECT MIN(timestamp) FROM messages').fetchone()
+        self.start_time = NEVER_NS if first is None else first
 
     def close(self) -> None:
         """Close the database."""

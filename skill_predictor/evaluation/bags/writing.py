@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ STORAGES = ('mcap', 'sqlite3')
 COMPRESSIONS = ('none', 'file', 'message')
 TASK_TOPIC, LABEL_TOPIC = '/tasks', '/task_labels'
 START_NS = 1_700_000_000_000_000_000
+LONGEST_S = 2**31 - 1 - START_NS / 1e9
+"""A message holds the seconds of its time stamp in 32 bits."""
 
 
 def write_bag(path: str | Path, tasks: Iterable[TaskRecord], *, storage: str = 'mcap',
               compression: str = 'none', period_s: float = 1.0) -> int:
-    """Write tasks, and their labels as vectors on a topic of their own.
+    """Write tasks, and their labels as vectors on a topic of their own. The bag appears whole or not at all.
 
     Parameters
     ----------
@@ -46,10 +49,19 @@ def write_bag(path: str | Path, tasks: Iterable[TaskRecord], *, storage: str = '
         When rosbags is not installed.
     """
     library()
-    from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
     path = Path(path)
     if path.exists():
         raise FileExistsError(f'there is something at {path} already')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.partial-') as folder:
+        scratch = Path(folder) / path.name  # its files are called by its name
+        count = _write(scratch, tasks, storage, compression, period_s)
+        scratch.rename(path)
+    return count
+
+
+def _write(path: Path, tasks: Iterable[TaskRecord], storage: str, compression: str, period_s: float) -> int:
+    from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
     store = own_types()
     writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
     if compression != 'none':

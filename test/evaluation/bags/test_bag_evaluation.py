@@ -1,103 +1,28 @@
-"""Tasks, answers and labels find each other; figures by hand; the gate opens and shuts."""
+"""What is right and what is changed; figures by hand; the gate opens and shuts."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 pytest.importorskip('sklearn')
 pytest.importorskip('scipy')
 
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from skill_predictor.evaluation.bags import evaluation  # noqa: E402
 from skill_predictor.evaluation.bags.evaluation import replay, Said  # noqa: E402
 from skill_predictor.evaluation.bags.figures import figures, over_time, rows  # noqa: E402
 from skill_predictor.evaluation.bags.gate import judge  # noqa: E402
 from skill_predictor.evaluation.bags.labels import Labels, read_labels  # noqa: E402
-from skill_predictor.evaluation.bags.reading import RecordedTask, RecordedVector  # noqa: E402
-
-SECOND = 10**9
-WORDS = {'fly': 0, 'sweep': 1, 'climb': 2, 'bring': 5}
-
-
-def flags(*skills):
-    return tuple(index in skills for index in range(6))
-
-
-def predict(task):
-    text = task.text
-    if not text:
-        return Said(flags(), 0.0, 'the text is empty')
-    return Said(flags(*(place for word, place in WORDS.items() if word in text)), 4.0)
-
-
-def task(seconds, name, text):
-    return RecordedTask(seconds * SECOND, '/tasks', name, text)
+from skill_predictor.evaluation.bags.page import page  # noqa: E402
+from skill_predictor.evaluation.bags.table import gate, table  # noqa: E402
+from recorded_events import flags, predict, task, vector  # noqa: E402
 
 
 def labels(*rows):
     return Labels(TaskRecord(name, text, skills) for name, text, *skills in rows)
-
-
-def vector(seconds, name, text, required, topic='/skill_vectors', latency=10.0):
-    return RecordedVector(seconds * SECOND, topic, name, text, required, (0.5,) * 6, 'old+1', latency)
-
-
-def test_answers_find_their_tasks_by_id():
-    found = replay([task(0, 'a', 'fly'), task(1, 'b', 'sweep'),
-                    vector(2, 'b', 'sweep', flags(1)), vector(3, 'a', 'fly', flags(1)),
-                    vector(4, 'c', 'dive', flags(4))], predict)
-    assert found.ids == ['a', 'b'] and found.now == found.flags(found.now).dot(
-        2 ** np.arange(6)).tolist() == [1, 2]
-    assert found.recorded == [2, 2] and found.unasked == 1
-    change, = found.changes
-    assert (change.task_id, change.before, change.now) == ('a', ('wheels',), ('fly',))
-
-
-def test_nameless_tasks_are_found_by_their_text_in_order():
-    found = replay([task(0, '', 'fly'), task(1, '', 'sweep'), task(2, '', 'fly'),
-                    vector(3, 'x1', 'fly', flags(0), latency=1.0),
-                    vector(4, 'x2', 'fly', flags(1), latency=2.0)], predict)
-    assert len(set(found.ids)) == 3 and found.ids[2] == f'{found.ids[0]}#2'
-    assert found.recorded == [1, -1, 2]
-    assert found.recorded_milliseconds[0] == 1.0 and found.recorded_milliseconds[2] == 2.0
-
-
-def test_a_repeated_id_counts_once_and_so_does_a_repeated_answer():
-    found = replay([task(0, 'a', 'fly'), task(1, 'a', 'fly'), vector(2, 'a', 'fly', flags(0)),
-                    vector(3, 'a', 'fly', flags(1))], predict)
-    assert len(found.ids) == 1 and found.duplicates == 1 and found.recorded == [1]
-
-
-def test_an_id_that_is_used_again_is_another_task():
-    """As a planner does that begins to count anew."""
-    found = replay([
-        task(0, 'a', 'fly'), vector(1, 'a', 'fly', flags(0)),
-        vector(2, 'a', 'fly', flags(0), topic='/right'),
-        task(3, 'a', 'sweep'), vector(4, 'a', 'sweep', flags(1)),
-        vector(5, 'a', 'sweep', flags(5), topic='/right'), task(6, 'a', 'fly')],
-        predict, label_topics={'/right'})
-    assert found.ids == ['a', 'a#2'] and found.duplicates == 1
-    assert found.recorded == [1, 2] and found.labels == [1, 32] and found.unasked == 0
-
-
-def test_ids_of_two_recordings_are_kept_apart():
-    found = replay([replace(event, source=source) for source, skill in ((0, 0), (1, 1)) for event in (
-        task(0, 'a', 'fly'), vector(1, 'a', 'fly', flags(skill)))], predict)
-    assert found.ids == ['a', 'a#2'] and found.recorded == [1, 2] and found.duplicates == 0
-
-
-def test_a_vector_without_text_is_found_by_its_id():
-    found = replay([task(0, 'a', 'fly'), vector(1, 'a', '', flags(1))], predict)
-    assert found.recorded == [2]
-
-
-def test_the_same_answer_twice_does_not_go_to_the_next_task():
-    found = replay([task(0, '', 'fly'), task(1, '', 'fly'), vector(2, 'x1', 'fly', flags(0)),
-                    vector(3, 'x1', 'fly', flags(5)), vector(4, 'x2', 'fly', flags(1))], predict)
-    assert found.recorded == [1, 2] and found.unasked == 0
 
 
 def test_a_file_of_labels_goes_before_the_topic_and_changes_know_what_is_right():
@@ -192,8 +117,67 @@ def test_over_time():
     assert over_time(replay([], predict)) == []
 
 
-def row(name, required, right=None):
-    return {'id': name, 'required': required, 'right': right}
+def result(found, **more):
+    return {'model': 'new+1', 'engine': 'CPU', 'against': None, 'bags': ['monday'], 'troubles': [],
+            'figures': figures(found), 'fleet': None, **more}
+
+
+def silent(task):
+    return Said(flags(), float('nan'), 'no vector came')
+
+
+def test_no_vector_is_not_the_decision_that_nothing_is_needed():
+    found = replay([task(0, 'a', 'fly'), vector(1, 'a', 'fly', flags(0)), task(2, 'b', 'sweep'),
+                    vector(3, 'b', 'sweep', flags())], silent)
+    said = table(result(found), found, None, 20)
+    assert 'recorded: fly; now: no vector' in said and 'recorded: none; now: no vector' in said
+    found = replay([task(0, 'a', 'fly')], predict, other=silent)
+    assert found.other_changes == [] and figures(found)['other'] is None
+
+
+def test_changes_that_are_not_shown_are_counted(monkeypatch):
+    monkeypatch.setattr(evaluation, 'MOST_CHANGES', 3)
+    found = replay([event for number in range(5) for event in (
+        task(number, f't{number}', 'fly'), vector(number, f't{number}', 'fly', flags(1)))], predict)
+    assert len(found.changes) == 3
+    assert '... and 3 more (--report: 3, --json: all)' in table(result(found), found, None, 2)
+    assert 'more' not in table(result(found), found, None, 5)
+    pytest.importorskip('matplotlib')
+    pytest.importorskip('jinja2')
+    assert 'The first 3 of 5.' in page(result(found), found)
+
+
+def test_nothing_in_a_recording_moves_the_cursor():
+    text = 'fly \x1b[2J\nfake: 0 of 0\rover \ud800'
+    found = replay([task(0, 'a\n' + 'x' * 10**5, text), vector(1, 'a\n' + 'x' * 10**5, text, flags(1))],
+                   predict)
+    now = [row(found.ids[0], ['fly'], False)]
+    verdict = judge([row(found.ids[0], ['fly'], True)], now, 0.0)
+    said = table(result(found, model='new\x07'), found, verdict, 20)
+    assert not any(char < ' ' for char in said.replace('\n', ''))
+    assert 'fly  [2J fake: 0 of 0 over' in said and len(said) < 2000
+    assert len(gate(verdict, 20)[-1]) < 100
+
+
+def test_labels_of_another_recording_are_noticed():
+    events = [task(0, 'a', 'fly'), vector(1, 'a', 'fly', flags(0), topic='/right')]
+    found = replay(events, predict, labels=labels(('a', 'dive', 'fly')), label_topics={'/right'})
+    trouble, = found.troubles('labels.jsonl')
+    assert 'none of the tasks has a text of labels.jsonl' in trouble and found.troubles() == []
+    assert replay(events, predict, labels=labels(('q', 'fly', 'fly'))).troubles('labels.jsonl') == []
+
+
+def row(name, required, right=None, **more):
+    return {'id': name, 'required': required, 'right': right, **more}
+
+
+def test_the_gate_tells_tasks_by_their_texts():
+    """Planners count anew every day: an id alone says nothing."""
+    verdict = judge([row('a', ['fly'], True, text='1')], [row('a', ['fly'], True, text='2')], 1.0)
+    assert not verdict.passed and verdict.missing == 1 and verdict.compared == 0
+    assert judge([row('a', ['fly'], True)], [row('a', ['fly'], True, text='2')], 0.0).passed, 'older rows'
+    first, again, other = (rows(replay([task(0, 'a', text)], predict)) for text in ('fly', 'fly', 'fly on'))
+    assert judge(first, again, 0.0).passed and not judge(first, other, 1.0).passed
 
 
 def test_the_gate_with_labels():
@@ -227,71 +211,6 @@ def test_the_gate_wants_the_labels_again():
     verdict = judge(before, [row(f't{n}', ['legs']) for n in range(10)], 1.0)
     assert not verdict.passed and verdict.labelled
     assert (verdict.compared, verdict.missing, verdict.changed) == (0, 9, 10)
-
-
-def test_a_task_that_was_not_asked_is_left_out():
-    found = replay([task(0, '', 'fly'), task(1, 'b', 'sweep'), task(2, '', 'fly'),
-                    vector(3, 'b', 'sweep', flags(1))],
-                   lambda task: predict(task) if task.text == 'fly' else None)
-    assert len(found.ids) == 2 and 'b' not in found.ids and found.unasked == 1
-
-
-def stamped(seconds, made, name):
-    return RecordedVector(int(seconds * SECOND), '/skill_vectors', name, 'fly', flags(0), (0.5,) * 6,
-                          'old+1', 10.0, int(made * SECOND))
-
-
-def test_answers_before_their_tasks_still_count():
-    """As they stand in a recording in which the clock was set back."""
-    found = replay([vector(0, 'a', 'fly', flags(1)), vector(0, 'other', 'fly', flags(0)),
-                    vector(1, 'a', 'fly', flags(0), topic='/right'), task(100, 'a', 'fly')], predict,
-                   label_topics={'/right'})
-    assert found.recorded == [2] and found.labels == [1] and found.unasked == 1
-    assert found.clock_jumps == [(0, -100.0)]
-    assert 'set 1 times while recording, first by -100.0 s' in found.troubles()[0]
-
-
-def test_an_old_answer_to_another_text_is_no_answer():
-    found = replay([vector(0, 'a', 'sweep', flags(1)), task(1, 'a', 'fly')], predict)
-    assert found.recorded == [-1] and found.unasked == 1 and found.clock_jumps == []
-
-
-def test_a_clock_that_jumps_is_noticed_by_the_stamps():
-    names = [f't{number}' for number in range(4)]
-    tasks = [task(number, name, 'fly') for number, name in enumerate(names)]
-    # From the third on the node's clock is a minute behind the recorder's.
-    made = (0.5, 1.5, -57.5, -56.5)
-    steady = replay([*tasks, *(stamped(n + 0.6, n + 0.5, name) for n, name in enumerate(names))],
-                    predict)
-    assert steady.clock_jumps == [] and steady.troubles() == []
-    jumped = replay([*tasks, *(stamped(n + 100, made[n] + 100, name)
-                               for n, name in enumerate(names))], predict)
-    (when, by), = jumped.clock_jumps
-    assert when == 102 * SECOND and by == pytest.approx(60.0)
-    simulated = replay([*tasks, *(stamped(n + 10**6, 50 * n + 1, name)
-                                  for n, name in enumerate(names))], predict)
-    assert simulated.clock_jumps == []
-
-
-def test_answers_from_before_the_recording_are_none():
-    """A recorder gets what was kept for late subscribers, and the same may be asked again."""
-    kept = [replace(stamped(0, -1000, 'a'), required=flags(5)), stamped(0.1, -900, 'b')]
-    found = replay([*kept, task(1, 'a', 'fly'), stamped(1.1, 1.1, 'a'), task(60, 'b', 'fly'),
-                    stamped(60.1, 60.1, 'b')], predict)
-    assert found.recorded == [1, 1] and found.unasked == 2 and found.clock_jumps == []
-
-
-def test_clocks_of_two_recordings_and_of_two_nodes_have_nothing_to_do_with_each_other():
-    ahead = [task(0, 'a', 'fly'), stamped(1, 1, 'a'), task(3, 'b', 'fly'), stamped(4, 4, 'b')]
-    behind = [replace(event, source=1) for event in (
-        task(1.5, 'a', 'fly'), stamped(2, -18, 'a'), task(5, 'b', 'fly'), stamped(6, -14, 'b'))]
-    by_time = sorted(ahead + behind, key=lambda event: event.time_ns)
-    assert replay(by_time, predict).clock_jumps == []
-    other_node = [event for number, name in ((1.5, 'x'), (5, 'y')) for event in (
-        task(number, name, 'fly'),
-        replace(stamped(number + 1, number - 19, name), topic='/other/skill_vectors'))]
-    found = replay(sorted(ahead + other_node, key=lambda event: event.time_ns), predict)
-    assert found.recorded == [1] * 4 and found.clock_jumps == []
 
 
 def test_rows_tell_what_the_second_model_says():

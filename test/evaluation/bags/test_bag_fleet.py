@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from skill_predictor.allocation.capabilities import parse_fleet
-from skill_predictor.evaluation.bags.evaluation import Replayed
+from skill_predictor.evaluation.bags.replayed import Replayed
 from skill_predictor.evaluation.bags.fleet import differences, serve, WORK_S
-from skill_predictor.evaluation.bags.reading import RecordedTask
+from skill_predictor.evaluation.bags.events import RecordedTask
 
 FLY, WHEELS, HANDS = 1, 2, 32
 FLEET = parse_fleet({'cart': {'skills': ['wheels']}, 'drone': {'skills': ['fly']}})

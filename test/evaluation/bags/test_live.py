@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from skill_predictor.evaluation.bags.live import first_robots, LiveRun
-from skill_predictor.evaluation.bags.events import RecordedAllocation, RecordedTask
+from skill_predictor.evaluation.bags.events import RecordedTask
+from skill_predictor.evaluation.bags.live import LiveRun
 from skill_predictor.evaluation.bags.naming import Names
+from skill_predictor.evaluation.bags.readable import readable_by
+from skill_predictor.inference.locations import find_model
 
 FLY = (True,) + (False,) * 5
 
@@ -50,9 +52,22 @@ def test_troubles_are_named():
 
 def test_a_long_text_is_read_where_the_predictor_reads_it():
     for longest, pending in ((1000, 0), (2000, 1)):
-        run = LiveRun(10.0, longest)
+        run = LiveRun(10.0, readable_by(None, longest))
         run.ask('long', 'warehouse ' * 120, 0.0)
         assert run.pending(1.0) == pending and run.facts()['unanswered'] == pending
+
+
+def test_what_the_predictor_refuses_is_not_waited_for():
+    """Another alphabet, and more words than the model reads."""
+    run = LiveRun(10.0, readable_by(find_model()))
+    for name, text in (('a', 'Протри палубу'), ('b', 'a b ' * 200), ('c', ''), ('d', 'Sweep the deck')):
+        run.ask(name, text, 0.0)
+    assert run.pending(1.0) == 1
+    facts = run.facts()
+    assert facts['unreadable'] == 3 and facts['unanswered_ids'] == ['d']
+    run.answer('a', 'Протри палубу', FLY, 2.0)
+    facts = run.facts()
+    assert facts['unreadable'] == 2 and facts['answered_once'] == 1, 'it was read after all'
 
 
 def test_texts_without_an_id_take_their_answers_in_turn():
@@ -79,6 +94,29 @@ def test_an_answer_before_its_task_is_kept():
     assert run.facts()['of_others'] == 0
 
 
+def test_an_answer_before_its_plain_text_is_kept_for_a_moment():
+    run = LiveRun(10.0)
+    run.answer('x1', 'fly', FLY, 0.9)
+    run.allocate('x1', 'assigned', ['drone'], 0.95)
+    run.ask('', 'fly', 1.0)
+    facts = run.facts()
+    assert (facts['unanswered'], facts['answered_once'], facts['of_others']) == (0, 1, 0)
+    assert facts['allocations']['tasks'] == 1 and facts['allocations']['milliseconds']['mean'] == 0.0
+    run.answer('old', 'fly', FLY, 1.0)  # of somebody else's task
+    run.ask('', 'fly', 100.0)
+    assert run.facts()['unanswered'] == 1 and run.facts()['of_others'] == 1
+
+
+def test_an_allocation_before_the_answer_to_a_plain_text():
+    run = LiveRun(10.0)
+    run.ask('', 'fly', 0.0)
+    run.allocate('x1', 'waiting', [], 1.0)
+    run.allocate('x1', 'assigned', ['drone'], 2.0)
+    run.answer('x1', 'fly', FLY, 3.0)
+    found = run.facts()['allocations']
+    assert found['outcomes'] == {'assigned': 1} and found['milliseconds']['mean'] == 1000.0
+
+
 def test_allocations_beside_recorded_ones():
     run = LiveRun(10.0)
     for name in 'abc':
@@ -86,10 +124,7 @@ def test_allocations_beside_recorded_ones():
     run.allocate('a', 'waiting', [], 1.0)
     run.allocate('a', 'team', ['r2', 'r1'], 2.0)
     run.allocate('b', 'assigned', ['r3'], 4.0)
-    before: dict[str, tuple[str, ...]] = {}
-    events = [RecordedAllocation(0, '/task_allocations', name, 1, robots) for name, robots in (
-        ('a', ()), ('a', ('r1', 'r2')), ('a', ('r9',)), ('b', ('r1',)))]
-    assert list(first_robots(events, before)) == events
+    before = {'a': ('r1', 'r2'), 'b': ('r1',), 'c': ()}
     found = run.facts(before)['allocations']
     assert found['outcomes'] == {'team': 1, 'assigned': 1} and found['tasks'] == 2
     assert found['milliseconds']['mean'] == 2500.0
