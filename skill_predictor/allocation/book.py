@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -31,6 +32,10 @@ class Book:
         Every robot of the fleet.
     entries, active, waiting, finished : dict of str to Entry
         Every known task, and the three kinds of them; the finished ones oldest first.
+    stale : bool
+        A free robot has changed, so that a waiting task may have become possible.
+    settled_at : float
+        When every waiting task was tried last [s].
     """
 
     def __init__(self, fleet: Mapping[str, Robot], settings: Settings) -> None:
@@ -40,9 +45,10 @@ class Book:
         self.active: dict[str, Entry] = {}
         self.waiting: dict[str, Entry] = {}
         self.finished: dict[str, Entry] = {}
-        self._arrivals = 0
-        # A free robot has changed, so that a waiting task may have become possible.
         self.stale = False
+        self.settled_at = -math.inf
+        self._arrivals = 0
+        self._first_revision = settings.first_revision
 
     def draft(self, tasks: Sequence[TaskRequest], now: float,
               ) -> tuple[dict[str, Entry], list[tuple[Entry, Choice]]]:
@@ -59,15 +65,9 @@ class Book:
         LedgerFullError
             When too many tasks would wait.
         """
-        fresh: dict[str, Entry] = {}
-        for task in tasks:
-            known = fresh.get(task.task_id) or self.entries.get(task.task_id)
-            if known is None:
-                fresh[task.task_id] = Entry(task, self._arrivals + len(fresh))
-            elif known.task != task or known.cancelled:
-                fresh[task.task_id] = Entry(task, known.arrival, known.revision)
-        old = [self.entries[task_id] for task_id in fresh if task_id in self.entries]
         board = Board(self.tracks, now, *self.settings.contact_rules)
+        fresh = self._entries_for(tasks, board)
+        old = [self.entries[task_id] for task_id in fresh if task_id in self.entries]
         for entry in old:
             board.release(entry.holders)
         others = [entry for task_id, entry in self.waiting.items() if task_id not in fresh]
@@ -76,6 +76,22 @@ class Book:
                        self.settings.choice_limits)
         self._check_room(fresh, len(others), planned)
         return fresh, planned
+
+    def _entries_for(self, tasks: Sequence[TaskRequest], board: Board) -> dict[str, Entry]:
+        """Entries of new and changed tasks, without recording them."""
+        fresh: dict[str, Entry] = {}
+        for task in tasks:
+            task_id, last = task.task_id, self._arrivals + len(fresh)
+            known = fresh.get(task_id) or self.entries.get(task_id)
+            if known is None:
+                fresh[task_id] = Entry(
+                    task, last, self._first_revision - 1,
+                    working={status.robot.robot_id for status in board.workers(task_id)})
+            elif known.task != task or known.cancelled:
+                # One that was over has no place among those that wait.
+                over = task_id in self.finished and task_id not in fresh
+                fresh[task_id] = known.renewed(task, last if over else known.arrival)
+        return fresh
 
     def _check_room(self, fresh: Mapping[str, Entry], others: int,
                     planned: Sequence[tuple[Entry, Choice]]) -> None:
@@ -104,6 +120,7 @@ class Book:
         """Try every waiting task."""
         board = Board(self.tracks, now, *self.settings.contact_rules)
         planned = plan(self.waiting.values(), board, now, self.settings.choice_limits)
+        self.settled_at = now
         return self.record({}, planned, now)
 
     def _commit(self, entry: Entry, choice: Choice, now: float) -> Decision:
@@ -113,6 +130,8 @@ class Book:
         entry.decision = entry.propose(choice)
         entry.revision += 1
         task_id = entry.task.task_id
+        # Who is not named drops the task: what it was seen at is no work on a later decision.
+        entry.working &= set(choice.robots)
         for kind in (self.active, self.waiting, self.finished):
             kind.pop(task_id, None)
         if choice.status in (Status.ASSIGNED, Status.TEAM):
@@ -120,8 +139,6 @@ class Book:
             entry.assigned_at = now
             entry.assumed = set()
             entry.holders = set(choice.robots)
-            entry.working = {robot_id for robot_id in choice.robots
-                             if self.tracks[robot_id].reported_task == task_id}
             for robot_id in choice.robots:
                 self.tracks[robot_id].task_id = task_id
         elif choice.status is Status.WAITING:
@@ -142,6 +159,7 @@ class Book:
         """Note that a robot has done its part; complete the task when it was the last one."""
         self.tracks[robot_id].task_id = ''
         entry.holders.discard(robot_id)
+        entry.working.discard(robot_id)
         if assumed:
             entry.assumed.add(robot_id)
         if entry.holders:
@@ -161,10 +179,13 @@ class Book:
         """Drop the oldest finished tasks beyond ``history``."""
         while len(self.finished) > self.settings.history:
             oldest = next(iter(self.finished))
+            # Its name may come again, and then as a new task.
+            self._first_revision = max(self._first_revision, self.finished[oldest].revision + 1)
             del self.finished[oldest], self.entries[oldest]
 
     def shift(self, delta_s: float) -> None:
         """Move all times, after the clock was set."""
+        self.settled_at += delta_s
         for track in self.tracks.values():
             track.shift(delta_s)
         for entry in (*self.active.values(), *self.waiting.values()):

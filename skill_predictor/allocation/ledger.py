@@ -120,13 +120,12 @@ class FleetLedger:
             raise ValueError(f'battery of {robot_id} must be a fraction from 0 to 1, '
                              f'not {battery}')
         now = self._advance(now)
-        was_free, reach = self._is_free(track, now), track.reach
+        before, reach = self._standing(track, now), track.reach
         track.note(now, available, battery, position, frame, current_task_id or '')
         decisions, settle = self._follow_up(track, now)
-        if self._is_free(track, now):
-            settle |= not was_free
+        if self._is_of_use(track, now):
+            settle |= self._standing(track, now) != before
             self._book.stale |= track.reach != reach
-        settle |= track.reported_task in self._book.waiting
         if settle and self._book.waiting:
             decisions += self._book.settle(now)
         return decisions
@@ -164,8 +163,9 @@ class FleetLedger:
                 decisions += self._book.finish_part(entry, robot_id, assumed=True, now=now)
                 settle = True
         waiting = self._book.waiting
-        if waiting and (settle or any(entry.overdue(now) or entry.due_again(now)
-                                      for entry in waiting.values())):
+        if waiting and (settle or any(
+                entry.overdue(now) or entry.due_again(now, self._book.settled_at)
+                for entry in waiting.values())):
             decisions += self._book.settle(now)
         return decisions
 
@@ -178,7 +178,9 @@ class FleetLedger:
         late = sorted(
             robot_id for robot_id in entry.holders - entry.working - set(lost)
             if tracks[robot_id].first_report is not None
-            and now - max(entry.assigned_at, tracks[robot_id].first_report) > timeout_s)
+            # By its last report: of one that says nothing nobody knows, until it is lost.
+            and tracks[robot_id].last_report - max(
+                entry.assigned_at, tracks[robot_id].first_report) > timeout_s)
         entry.excluded.update({robot_id: now + timeout_s for robot_id in late})
         return ([reasons.lost(lost)] if lost else []) + (
             [reasons.ignored(late, timeout_s)] if late else [])
@@ -232,9 +234,17 @@ class FleetLedger:
         return {robot_id: track.view(_finite(now), *self._settings.contact_rules)
                 for robot_id, track in self._book.tracks.items()}
 
-    def _is_free(self, track: RobotTrack, now: float) -> bool:
-        return (track.state(now, *self._settings.contact_rules) == 'idle'
-                and (track.battery is None or track.battery >= self._settings.min_battery))
+    def _standing(self, track: RobotTrack, now: float) -> tuple[str, bool, str]:
+        """State of a robot, whether its battery will do, and the task that it is at."""
+        return (track.state(now, *self._settings.contact_rules),
+                track.battery is None or track.battery >= self._settings.min_battery,
+                track.task_id or track.reported_task)
+
+    def _is_of_use(self, track: RobotTrack, now: float) -> bool:
+        """Whether a robot may get a waiting task: it is free, or at that very task."""
+        state, charged, task_id = self._standing(track, now)
+        return (state == 'idle' and charged
+                or state == 'busy' and task_id in self._book.waiting)
 
     def _advance(self, now: float) -> float:
         """Begin an event: move the time to ``now``, see the class; give the time that counts."""

@@ -100,24 +100,17 @@ def choose_able(task: TaskRequest, statuses: Iterable[RobotStatus], *,
             and not hindrance(task, status, min_battery=min_battery, excluded=excluded)]
     if not able:
         return None
-    alone = [status for status in able if _can_alone(task, need, status.robot)]
-    if alone:
-        cost, robot_id, best = min(
-            ((score(task, (status,)), status.robot.robot_id, status) for status in alone),
-            key=lambda item: item[:2])
-        return Choice(Status.ASSIGNED, (robot_id,), cost, reason=reasons.assigned(
-            task, best, [distance(task, status) for status in alone], distance(task, best)))
-    ids = smallest_team(
-        (_candidate(task, need, status.robot, effort(task, status)) for status in able),
-        need, max_team_size)
-    if ids is None:
-        return None
-    by_id = {status.robot.robot_id: status for status in able}
-    team = [by_id[robot_id] for robot_id in ids]
-    carrier = next((member.robot for member in team
-                    if task.payload_kg and _carries(task, member.robot)), None)
-    return Choice(Status.TEAM, ids, score(task, team), reason=reasons.team(
-        task, [member.robot for member in team], carrier))
+    members = _best(task, able, max_team_size)
+    if len(members) == 1:
+        best, = members
+        reason = reasons.assigned(
+            task, best, [distance(task, status) for status in able
+                         if _can_alone(task, need, status.robot)], distance(task, best))
+    else:
+        carrier = next((member.robot for member in members
+                        if task.payload_kg and _carries(task, member.robot)), None)
+        reason = reasons.team(task, [member.robot for member in members], carrier)
+    return _given(task, members, reason) if members else None
 
 
 def explain(task: TaskRequest, statuses: Collection[RobotStatus], *,
@@ -168,21 +161,36 @@ def explain(task: TaskRequest, statuses: Collection[RobotStatus], *,
     return Choice(Status.IMPOSSIBLE, reason=reason)
 
 
-def adopt(task: TaskRequest, statuses: Sequence[RobotStatus]) -> Choice | None:
-    """Leave a task with the robots that already work on it; None when they cannot do it."""
-    robots = [status.robot for status in statuses]
+def adopt(task: TaskRequest, statuses: Sequence[RobotStatus], *,
+          max_team_size: int = MAX_TEAM_SIZE) -> Choice | None:
+    """Leave a task with those of the robots at work on it that it takes; None: they cannot do it.
+
+    Their charge does not matter: they have begun.
+    """
+    members = _best(task, [status for status in statuses if status.robot.mask & task.mask
+                           and _lasts(task, status.robot)], max_team_size)
+    return _given(task, members, reasons.adopted(
+        [member.robot.robot_id for member in members])) if members else None
+
+
+def _best(task: TaskRequest, able: Sequence[RobotStatus], max_team_size: int,
+          ) -> list[RobotStatus]:
+    """The best robot for a task, else the members of the best team; none when they cannot."""
     need = task.mask
-    if not need or not robots or not all(_lasts(task, robot) for robot in robots):
-        return None
-    if len(robots) == 1:
-        if not _can_alone(task, need, robots[0]):
-            return None
-    elif (need & ~skill_mask(skill for robot in robots for skill in robot.skills)
-            or not any(_carries(task, robot) for robot in robots)):
-        return None
-    ids = tuple(sorted(robot.robot_id for robot in robots))
-    return Choice(Status.TEAM if len(ids) > 1 else Status.ASSIGNED, ids, score(task, statuses),
-                  reason=reasons.adopted(ids))
+    alone = [status for status in able if _can_alone(task, need, status.robot)]
+    if alone:
+        return [min(alone, key=lambda status: (score(task, (status,)), status.robot.robot_id))]
+    ids = smallest_team(
+        (_candidate(task, need, status.robot, effort(task, status)) for status in able),
+        need, max_team_size)
+    by_id = {status.robot.robot_id: status for status in able}
+    return [by_id[robot_id] for robot_id in ids or ()]
+
+
+def _given(task: TaskRequest, members: Sequence[RobotStatus], reason: str) -> Choice:
+    return Choice(Status.TEAM if len(members) > 1 else Status.ASSIGNED,
+                  tuple(member.robot.robot_id for member in members), score(task, members),
+                  reason=reason)
 
 
 def _can_alone(task: TaskRequest, need: int, robot: Robot) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ class Decision:
     required : tuple of str
         Skills that the task needs, in vector order.
     revision : int
-        0 for the first decision on the task, then one more each time.
+        Higher than in all earlier decisions on the task: one more than in the last that is known.
     """
 
     task_id: str
@@ -44,7 +45,7 @@ class Entry:
     arrival : int
         Its place in the order of arrival.
     revision : int
-        Revision of the last decision; -1: none yet.
+        Revision of the last decision; one below the first when there is none yet.
     decision : Decision or None
         The last decision on this content of the task.
     holders : set of str
@@ -52,7 +53,10 @@ class Entry:
     assigned_at : float
         When it was given to them [s].
     working : set of str
-        Robots that were seen at it since then.
+        Robots that were seen at it since it was given to them: only these can finish it. Before
+        the first decision on a task, all that are at it.
+    keepers : set of str
+        Robots that held it with its earlier content, and go before others that are at it.
     assumed : set of str
         Robots that only count as finished because they send no states.
     excluded : dict
@@ -65,15 +69,20 @@ class Entry:
 
     task: TaskRequest
     arrival: int
-    revision: int = -1
+    revision: int
     decision: Decision | None = None
     holders: set[str] = field(default_factory=set)
     assigned_at: float = 0.0
     working: set[str] = field(default_factory=set)
+    keepers: set[str] = field(default_factory=set)
     assumed: set[str] = field(default_factory=set)
     excluded: dict[str, float] = field(default_factory=dict)
     cause: str = ''
     cancelled: bool = False
+
+    def renewed(self, task: TaskRequest, arrival: int) -> Entry:
+        """The same task with other content, on which nothing is decided yet."""
+        return Entry(task, arrival, self.revision, keepers=self.holders | self.keepers)
 
     def propose(self, choice: Choice) -> Decision:
         """Make the next decision on this task, without recording it."""
@@ -87,9 +96,12 @@ class Entry:
         """Whether the deadline has come."""
         return self.task.deadline is not None and now >= self.task.deadline
 
-    def due_again(self, now: float) -> set[str]:
-        """Excluded robots that may get the task again when nobody else can do it."""
-        return {robot_id for robot_id, until in self.excluded.items() if until <= now}
+    def due_again(self, now: float, since: float = -math.inf) -> set[str]:
+        """Excluded robots that may get the task again, from a time after ``since`` on.
+
+        They get it when nobody else can do it.
+        """
+        return {robot_id for robot_id, until in self.excluded.items() if since < until <= now}
 
     def shift(self, delta_s: float) -> None:
         """Move its times, after the clock was set."""
@@ -127,16 +139,19 @@ def plan(entries: Iterable[Entry], board: Board, now: float,
 def _decide(entry: Entry, board: Board, now: float, limits: Mapping[str, Any]) -> Choice | None:
     task = entry.task
     workers = board.workers(task.task_id)
-    at_work = adopt(task, workers) if workers else None
-    if at_work:
-        return at_work
+    if workers:
+        size = limits['max_team_size']
+        keepers = [status for status in workers if status.robot.robot_id in entry.keepers]
+        at_work = (adopt(task, keepers, max_team_size=size)
+                   or adopt(task, workers, max_team_size=size))
+        if at_work:
+            return at_work
     excluded = set(entry.excluded)
     if not entry.overdue(now):
-        free = board.free_for(task.task_id)
-        choice = choose_able(task, free, excluded=excluded, **limits)
+        choice = _choose_free(task, board, excluded, limits)
         if choice is None and entry.due_again(now):
             excluded -= entry.due_again(now)
-            choice = choose_able(task, free, excluded=excluded, **limits)
+            choice = _choose_free(task, board, excluded, limits)
         if choice is not None:
             return choice
         waits = entry.decision and entry.decision.choice.status is Status.WAITING
@@ -146,3 +161,10 @@ def _decide(entry: Entry, board: Board, now: float, limits: Mapping[str, Any]) -
     if entry.overdue(now) and verdict.status is Status.WAITING:
         return Choice(Status.EXPIRED, reason='the deadline passed before a robot could start')
     return verdict
+
+
+def _choose_free(task: TaskRequest, board: Board, excluded: Collection[str],
+                 limits: Mapping[str, Any]) -> Choice | None:
+    if task.mask & ~board.skills_for(task.task_id):
+        return None  # however many there are, nobody need be looked at
+    return choose_able(task, board.free_for(task.task_id), excluded=excluded, **limits)

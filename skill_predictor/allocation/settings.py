@@ -34,6 +34,9 @@ class Settings:
     history : int
         How many finished tasks are remembered, 0 or more; those that the last call finished
         always are.
+    first_revision : int
+        Revision of the first decision on a new task, 0 or more. A ledger that takes the place of
+        another begins above the other's.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class Settings:
     min_battery: float = MIN_BATTERY
     max_waiting: int = 1000
     history: int = 1000
+    first_revision: int = 0
 
     def __post_init__(self) -> None:
         for name in ('robot_timeout_s', 'acknowledge_timeout_s', 'assumed_duration_s'):
@@ -57,6 +61,7 @@ class Settings:
         self._check('min_battery', 0 <= self.min_battery <= 1, 'from 0 to 1')
         self._check('max_waiting', self.max_waiting >= 0, '0 or more')
         self._check('history', self.history >= 0, '0 or more')
+        self._check('first_revision', self.first_revision >= 0, '0 or more')
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         if not good:

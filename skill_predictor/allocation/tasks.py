@@ -48,6 +48,8 @@ class TaskRequest:
         Where it is [m]; None: anywhere.
     frame : str
         Frame of ``location``. Empty: the location is ignored.
+    text : str
+        The task in words. It decides nothing, but with other words it is another task.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class TaskRequest:
     payload_kg: float = 0.0
     location: tuple[float, float, float] | None = None
     frame: str = ''
+    text: str = ''
 
     def __post_init__(self) -> None:
         if not self.task_id:

@@ -137,6 +137,7 @@ class Board:
                           for robot_id, track in tracks.items()}
         self._reporting = {robot_id: track.reported_task for robot_id, track in tracks.items()}
         self._free: dict[str, RobotStatus] = {}
+        self._free_skills: int | None = None
         self._workers: dict[str, set[str]] = {}
         for robot_id in self._statuses:
             self._file(robot_id)
@@ -153,6 +154,12 @@ class Board:
         """List the robots that are free, or at work on this very task."""
         return [*self._free.values(), *self.workers(task_id)]
 
+    def skills_for(self, task_id: str) -> int:
+        """Skills of the robots of `free_for` together, as bits."""
+        if self._free_skills is None:
+            self._free_skills = _union(self._free.values())
+        return self._free_skills | _union(self.workers(task_id))
+
     def take(self, robot_ids: Iterable[str], task_id: str) -> None:
         """Mark robots as given to a task."""
         for robot_id in robot_ids:
@@ -165,6 +172,7 @@ class Board:
 
     def _set_task(self, robot_id: str, task_id: str | None) -> None:
         self._free.pop(robot_id, None)
+        self._free_skills = None
         self._statuses[robot_id] = replace(self._statuses[robot_id], busy_with=task_id)
         self._file(robot_id)
 
@@ -176,3 +184,11 @@ class Board:
             self._free[robot_id] = status
         elif reporting and status.busy_with == reporting:
             self._workers.setdefault(reporting, set()).add(robot_id)
+
+
+def _union(statuses: Iterable[RobotStatus]) -> int:
+    """Skills of robots together, as bits."""
+    mask = 0
+    for status in statuses:
+        mask |= status.robot.mask
+    return mask

@@ -40,7 +40,7 @@ class AllocateService:
         node.keep(node.destroy_service, answer_later(node.create_service(
             AllocateTasks, 'allocate_tasks', self._on_request), node.get_logger()))
         # One timer for all requests: rclpy never forgets one that is made for each of them.
-        self._asked: dict[int, tuple[float, Callable[[], None]]] = {}
+        self._asked: dict[int, tuple[float, Callable[..., None]]] = {}
         node.keep(node.destroy_timer, node.create_timer(
             LOOK_EVERY_S, self._give_up_overdue, clock=STEADY))
 
@@ -51,9 +51,20 @@ class AllocateService:
                 self._asked.pop(key, None)
                 give_up()
 
+    def abandon(self, message: str) -> None:
+        """Answer all requests that wait for the predictor; call it in the executor.
+
+        Parameters
+        ----------
+        message
+            Why there is no better answer.
+        """
+        for _, give_up in list(self._asked.values()):
+            give_up(message)
+
     def _on_request(self, request: AllocateTasks.Request, response: AllocateTasks.Response):
-        if not self._node.serving:
-            response.message = f'the allocator is {self._node.state}, not active'
+        if self._node.obstacle():
+            response.message = self._node.obstacle()
         elif request.tasks and request.vectors:
             response.message = 'set tasks or vectors, not both'
         elif request.tasks:
@@ -81,9 +92,9 @@ class AllocateService:
                     response.message = message
                 answered.set_result(response)
 
-        def give_up() -> None:
+        def give_up(message: str = f'the predictor did not answer within {patience_s:.1f} s') -> None:
             self._predict.remove_pending_request(predicted)
-            settle(f'the predictor did not answer within {patience_s:.1f} s')
+            settle(message)
 
         def proceed(future) -> None:
             if answered.done():
@@ -123,7 +134,7 @@ class AllocateService:
             response.message = str(error)
             return
         if len(decisions) != len(requests):
-            response.message = f'the allocator is {node.state}, not active'
+            response.message = node.obstacle()
             return
         by_id = {decision.task_id: decision for decision in decisions}
         response.allocations = [

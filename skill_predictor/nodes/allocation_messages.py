@@ -35,7 +35,8 @@ def task_request(vector: SkillVector) -> TaskRequest:
         duration_s=duration or None,
         payload_kg=float(task.payload_kg),
         location=(task.location.x, task.location.y, task.location.z) if frame else None,
-        frame=frame)
+        frame=frame,
+        text=task.text)
 
 
 def task_allocation(decision: Decision, task: TaskDescription, now: Time) -> TaskAllocation:
@@ -44,6 +45,7 @@ def task_allocation(decision: Decision, task: TaskDescription, now: Time) -> Tas
     message.header.stamp = now
     message.task_id = decision.task_id
     message.task = task
+    message.task.task_id = decision.task_id  # a vector's own task may come without it
     message.status = int(decision.choice.status)
     message.robot_ids = list(decision.choice.robots)
     message.score = float(decision.choice.score)

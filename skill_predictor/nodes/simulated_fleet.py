@@ -19,6 +19,7 @@ from .managed import ManagedNode
 
 _DEFAULT_WORK_S = 60.0
 _LOW_BATTERY = 0.2
+_CHARGED_BATTERY = 0.8
 
 
 @dataclass
@@ -31,9 +32,12 @@ class SimulatedRobot:
     robot: Robot
     position: tuple[float, float, float] = field(init=False)
     battery: float = 1.0
+    available: bool = True
+    """Not while it is charged after its battery was low."""
     task_id: str = ''
     target: tuple[float, float, float] | None = None
     work_left_s: float = 0.0
+    _taken: tuple = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         self.position = self.robot.home
@@ -44,6 +48,16 @@ class SimulatedRobot:
         self.target = ((task.location.x, task.location.y, task.location.z)
                        if task.header.frame_id == self.robot.home_frame else None)
         self.work_left_s = seconds(task.expected_duration) or _DEFAULT_WORK_S
+        self._taken = _content(task)
+
+    def hear(self, allocation: TaskAllocation) -> None:
+        """Begin a task that it was given, or begin it anew with other content; drop one it was not."""
+        given = (allocation.status in (TaskAllocation.STATUS_ASSIGNED, TaskAllocation.STATUS_TEAM)
+                 and self.robot.robot_id in allocation.robot_ids)
+        if given and (self.task_id, self._taken) != (allocation.task_id, _content(allocation.task)):
+            self.take(allocation.task)
+        elif not given and self.task_id == allocation.task_id:
+            self.drop()  # the task has gone to others, or is over
 
     def drop(self) -> None:
         """Leave the task as it is."""
@@ -53,9 +67,14 @@ class SimulatedRobot:
         """Let time pass."""
         if not self.task_id:
             self.battery = min(1.0, self.battery + elapsed_s / 3600.0)  # on its dock
-            return
-        if math.isfinite(self.robot.endurance_min):
+        elif math.isfinite(self.robot.endurance_min):
             self.battery = max(0.0, self.battery - elapsed_s / (self.robot.endurance_min * 60.0))
+        # Not one that goes on and off at one charge: it would never finish anything again.
+        self.available = self.battery > (_LOW_BATTERY if self.available else _CHARGED_BATTERY)
+        if self.task_id:
+            self._work(elapsed_s)
+
+    def _work(self, elapsed_s: float) -> None:
         travelling_s = self._travel(elapsed_s)
         self.work_left_s -= elapsed_s - travelling_s
         if self.work_left_s <= 0.0 and self.target is None:
@@ -74,6 +93,13 @@ class SimulatedRobot:
         self.position = tuple(
             here + share * (there - here) for here, there in zip(self.position, self.target))
         return elapsed_s
+
+
+def _content(task: TaskDescription) -> tuple:
+    """What makes a task of the same name another one for a robot."""
+    place = task.location
+    return (task.text, task.header.frame_id, place.x, place.y, place.z,
+            seconds(task.expected_duration))
 
 
 class SimulatedFleetNode(ManagedNode):
@@ -116,13 +142,8 @@ class SimulatedFleetNode(ManagedNode):
         self._robots = {}
 
     def _on_allocation(self, allocation: TaskAllocation) -> None:
-        working = allocation.status in (TaskAllocation.STATUS_ASSIGNED, TaskAllocation.STATUS_TEAM)
-        for name, robot in self._robots.items():
-            if working and name in allocation.robot_ids:
-                if robot.task_id != allocation.task_id:
-                    robot.take(allocation.task)
-            elif robot.task_id == allocation.task_id:
-                robot.drop()  # the task has gone to others, or is over
+        for robot in self._robots.values():
+            robot.hear(allocation)
 
     def _on_timer(self) -> None:
         if self.state != 'active':
@@ -130,7 +151,7 @@ class SimulatedFleetNode(ManagedNode):
         stamp = self.get_clock().now().to_msg()
         elapsed_s = self.settings['state_period_s'] * self.settings['time_factor']
         for name, robot in self._robots.items():
-            state = RobotState(robot_id=name, available=robot.battery > _LOW_BATTERY,
+            state = RobotState(robot_id=name, available=robot.available,
                                battery=robot.battery, current_task_id=robot.task_id)
             state.header.stamp = stamp
             state.header.frame_id = robot.robot.home_frame

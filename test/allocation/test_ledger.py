@@ -21,7 +21,7 @@ def flier(name='a'):
 @pytest.mark.parametrize('name, value', [
     ('robot_timeout_s', 0.0), ('acknowledge_timeout_s', -1.0), ('assumed_duration_s', math.nan),
     ('max_team_size', 0), ('min_battery', 1.1), ('min_battery', -0.1), ('max_waiting', -1),
-    ('history', -1)])
+    ('history', -1), ('first_revision', -1)])
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(ValueError, match=name):
         ledger_of(flier(), **{name: value})
@@ -33,7 +33,7 @@ def test_settings_at_their_limits_and_by_default():
     assert Settings() == Settings(
         robot_timeout_s=5.0, acknowledge_timeout_s=10.0, require_states=False,
         assumed_duration_s=60.0, max_team_size=4, min_battery=0.15, max_waiting=1000,
-        history=1000)
+        history=1000, first_revision=0)
 
 
 def test_settings_reach_the_choice():
@@ -118,6 +118,30 @@ def test_changed_content_of_a_waiting_and_of_a_finished_task_is_decided_again():
     assert ledger.waiting() == ()
 
 
+def test_other_words_are_another_task():
+    ledger = ledger_of(flier())
+    ledger.submit(fly('1', text='inspect bridge A'), 0.0)
+    ledger.report('a', 1.0, current_task_id='1')
+    assert ledger.submit(fly('1', text='inspect bridge A'), 2.0) == []
+    decision, = ledger.submit(fly('1', text='inspect bridge B'), 2.0)
+    assert short([decision]) == [('1', ASSIGNED, ('a',))] and decision.revision == 1
+    ledger.report('a', 3.0, current_task_id='1')
+    assert short(ledger.report('a', 4.0)) == [('1', COMPLETED, ('a',))]
+    assert short(ledger.submit(fly('1', text='inspect bridge C'), 5.0)) == [
+        ('1', ASSIGNED, ('a',))]
+
+
+def test_changed_content_stays_with_its_holder_before_others_that_are_at_it():
+    ledger = ledger_of(flier('a'), flier('b'))
+    ledger.report('a', 0.0, current_task_id='own')
+    ledger.submit(fly('1'), 0.0)
+    assert ledger.assignments() == {'1': ('b',)}
+    ledger.report('a', 1.0, current_task_id='1')
+    ledger.report('b', 1.0, current_task_id='1')
+    again = ledger.submit_many([fly('1', duration_s=8.0), fly('1', duration_s=9.0)], 1.0)
+    assert short(again) == [('1', ASSIGNED, ('b',))]
+
+
 def test_changed_content_keeps_the_robot_that_is_at_it_if_it_still_can():
     ledger = ledger_of(robot('a', 'fly'), robot('b', 'fly', 'legs', payload_kg=9.0))
     ledger.submit(fly('1', payload_kg=5.0), 0.0)
@@ -163,6 +187,17 @@ def test_arrivals_stay_in_order_after_changes():
     ledger.submit_many([fly('1', payload_kg=0.0, duration_s=5.0), fly('3')], 0.0)
     ledger.submit(fly('4'), 0.0)
     assert ledger.waiting() == ('1', '2', '3', '4')
+
+
+def test_a_task_that_was_over_goes_to_the_end_of_the_queue():
+    ledger = ledger_of(flier())
+    ledger.submit(fly('patrol'), 0.0)
+    ledger.report('a', 1.0, current_task_id='patrol')
+    assert short(ledger.report('a', 2.0)) == [('patrol', COMPLETED, ('a',))]
+    ledger.submit_many([fly('held'), fly('1'), fly('2')], 3.0)
+    ledger.submit_many([fly('patrol', duration_s=8.0), fly('3'),
+                        fly('patrol', duration_s=9.0)], 4.0)
+    assert ledger.waiting() == ('1', '2', 'patrol', '3')
 
 
 # --- preview ----------------------------------------------------------------------------------

@@ -128,10 +128,12 @@ def test_only_the_newest_finished_tasks_are_remembered():
     known = [ledger.status_of(str(number)) is not None for number in range(5)]
     assert known == [False, False, False, True, True]
     assert ledger.status_of('held') and ledger.status_of('waits')
-    # One that was forgotten is new; one that is decided again is the newest.
-    assert ledger.submit(task('legs', task_id='0'), 0.0)[0].revision == 0
-    assert ledger.submit(task('hands', task_id='4'), 0.0)[0].revision == 1
-    assert ledger.submit(fly('0'), 0.0)[0].revision == 1
+    # One that was forgotten is new, but its revisions go on; one decided again is the newest.
+    fourth = ledger.status_of('4').revision
+    again, = ledger.submit(task('legs', task_id='0'), 0.0)
+    assert again.revision > 0
+    assert ledger.submit(task('hands', task_id='4'), 0.0)[0].revision == fourth + 1
+    assert ledger.submit(fly('0'), 0.0)[0].revision == again.revision + 1
     ledger.submit(task('legs', task_id='5'), 0.0)
     ledger.tick(0.0)
     assert ledger.status_of('4') and ledger.status_of('5') and '0' in ledger.waiting()
@@ -142,8 +144,17 @@ def test_nothing_need_be_remembered():
     ledger = ledger_of(flier(), history=0)
     assert len(ledger.submit(task('legs'), 0.0)) == 1
     assert ledger.status_of('t')  # until the next event
-    assert ledger.preview([task('legs')], 0.0)[0].revision == 0
+    assert ledger.preview([task('legs')], 0.0)[0].revision == 1
     assert ledger.status_of('t') is None
+
+
+def test_a_forgotten_task_comes_back_with_a_higher_revision():
+    ledger = ledger_of(flier(), history=0, first_revision=7)
+    assert ledger.submit(fly('0'), 0.0)[0].revision == 7
+    for duration_s in (1.0, 2.0, 3.0):
+        ledger.submit(fly('0', duration_s=duration_s), 0.0)
+    assert ledger.cancel('0', 1.0)[0].revision == 11
+    assert ledger.submit(fly('0'), 2.0)[0].revision == 12
 
 
 def test_all_decisions_of_one_call_are_known_until_the_next():

@@ -69,6 +69,16 @@ def test_a_robot_that_was_never_seen_at_its_task_has_not_finished():
     assert ledger.assignments() == {'1': ('a',)}
 
 
+def test_a_robot_that_said_nothing_since_it_got_a_task_has_not_ignored_it():
+    ledger = fliers('ab', robot_timeout_s=60.0, acknowledge_timeout_s=10.0)
+    ledger.submit(fly('1'), 0.0)
+    assert ledger.tick(10.1) == []
+    ledger.report('b', 11.0)
+    assert ledger.tick(20.0) == []
+    ledger.report('a', 24.0)
+    assert short(ledger.tick(24.0)) == [('1', ASSIGNED, ('b',))]
+
+
 def test_a_robot_that_goes_on_to_a_job_of_its_own_has_finished_and_is_busy():
     ledger = fliers('a')
     ledger.submit_many([fly('1'), fly('2')], 0.0)

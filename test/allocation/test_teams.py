@@ -111,10 +111,21 @@ def test_work_stays_with_those_who_can_do_it():
     assert (choice.status, choice.robots) == (Status.TEAM, ('amr', 'arm'))
     assert choice.reason == 'amr and arm are already working on it'
     assert adopt(task('hands', payload_kg=99.0), [arm]).status is Status.ASSIGNED
-    assert adopt(task('hands'), [arm, at('arm_2', 'hands')]).status is Status.TEAM
+    assert adopt(task('hands', payload_kg=99.0), [arm, amr]).robots == ('arm',)
     for request, team in [
             (task('wheels', 'hands'), [amr]), (task('wheels', 'fly'), [amr, arm]),
             (task('wheels', 'hands', payload_kg=10.0), [amr, arm]),
             (task('wheels', payload_kg=10.0), [amr]), (task('wheels'), []), (task(), [amr]),
             (task('wheels', duration_s=61.0), [at('a', 'wheels', endurance_min=1.0)])]:
         assert adopt(request, team) is None
+
+
+def test_work_does_not_stay_with_more_robots_than_it_takes():
+    arms = [at(f'arm_{number}', 'hands') for number in range(6)]
+    assert adopt(task('hands'), arms).robots == ('arm_0',)
+    short_of_breath = at('h', 'hands', endurance_min=1.0)
+    choice = adopt(task('fly', duration_s=600.0), [at('a', 'fly', battery=0.01), short_of_breath])
+    assert (choice.status, choice.robots) == (Status.ASSIGNED, ('a',))
+    pair = [at('w', 'wheels'), at('h', 'hands'), at('v', 'wheels', 'legs')]
+    assert adopt(task('wheels', 'hands'), pair).robots == ('h', 'w')
+    assert adopt(task('wheels', 'hands'), pair, max_team_size=1) is None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rosgraph_msgs.msg import Clock
 
 from skill_predictor import taxonomy
 from skill_predictor.msg import RobotState, SkillVector, TaskAllocation, TaskDescription
 from skill_predictor.nodes import qos
+from skill_predictor.nodes.deferred import answer_later
 from skill_predictor.srv import AllocateTasks, CancelTask, PredictSkills
 
 pytestmark = pytest.mark.ros
@@ -25,15 +28,18 @@ def fleet_parameters(fleet=FLEET) -> dict:
     return {f'fleet.{name}.skills': skills for name, skills in fleet.items()}
 
 
-def vector(task_id: str, *skills: str, **task) -> SkillVector:
+def vector(task_id: str, *skills: str, made: float | None = None, **task) -> SkillVector:
     flags = taxonomy.to_flags(skills)
     message = SkillVector(
         task_id=task_id, skills=list(taxonomy.SKILLS), required=list(flags),
         probabilities=[0.9 if flag else 0.1 for flag in flags], thresholds=[0.5] * 6,
-        task=TaskDescription(task_id=task_id, text=f'task {task_id}', **task))
-    now = time.time()
-    message.header.stamp.sec, message.header.stamp.nanosec = int(now), int(now % 1 * 1e9)
+        task=TaskDescription(task_id=task_id, **{'text': f'task {task_id}', **task}))
+    set_time(message.header.stamp, time.time() if made is None else made)
     return message
+
+
+def set_time(stamp, seconds: float) -> None:
+    stamp.sec, stamp.nanosec = int(seconds), int(seconds % 1 * 1e9)
 
 
 @pytest.fixture
@@ -119,7 +125,8 @@ def test_vectors_on_the_topic_are_decided_and_published(scene):
     assert c.status == TaskAllocation.STATUS_IMPOSSIBLE and list(c.missing_skills) == ['under_water']
     assert d.status == TaskAllocation.STATUS_NOT_PHYSICAL and not d.robot_ids
     assert list(b.required_skills) == ['fly', 'surface_water']
-    assert all(message.reason and message.revision == 0 for message in (a, b, c, d))
+    assert all(message.reason for message in (a, b, c, d))
+    assert len({message.revision for message in (a, b, c, d)}) == 1
     assert a.task.text == 'task a' and a.header.stamp.sec > 0
 
 
@@ -134,7 +141,8 @@ def test_silent_robot_loses_its_task_to_another(scene):
     scene.silent.add('rover_1')
     assert scene.live(lambda: scene.holds('move me', 'rover_2'))
     moved = scene.latest('move me')
-    assert moved.status == TaskAllocation.STATUS_ASSIGNED and moved.revision == 1
+    assert moved.status == TaskAllocation.STATUS_ASSIGNED
+    assert moved.revision == response.allocations[0].revision + 1
     assert 'lost contact with rover_1' in moved.reason
     assert moved.task.text == 'task move me'
     scene.tasks['rover_2'] = 'move me'
@@ -291,8 +299,6 @@ def test_tasks_in_words_go_through_the_predictor(scene):
 def test_silent_predictor_times_out(start, client):
     start('fleet_allocator_node', '-r', '__ns:=/slow', **fleet_parameters(), predict_timeout_s=0.5)
     client.wait_for_state('slow/fleet_allocator', 'active')
-    from skill_predictor.nodes.deferred import answer_later
-    from concurrent.futures import Future
     service = answer_later(client.node.create_service(
         PredictSkills, '/slow/predict_skills', lambda request, response: Future()),
         client.node.get_logger())
@@ -425,3 +431,157 @@ def test_clocks_that_disagree_are_said(scene):
     assert scene.client.spin_until(lambda: any(
         'do the clocks of predictor and allocator agree?' in array.status[0].message
         for array in diagnostics))
+
+
+def test_other_words_are_another_task(scene, allocator):
+    def done() -> bool:
+        return scene.latest('job').status == TaskAllocation.STATUS_COMPLETED
+    scene.vectors.publish(vector('job', 'fly', text='inspect bridge A'))
+    assert scene.live(lambda: scene.holds('job', 'drone_1'))
+    first = scene.latest('job')
+    scene.vectors.publish(vector('job', 'fly', text='inspect bridge B'))
+    assert scene.live(lambda: scene.latest('job').task.text == 'inspect bridge B')
+    assert scene.holds('job', 'drone_1') and scene.latest('job').revision == first.revision + 1
+    scene.tasks['drone_1'] = 'job'
+    scene.live(lambda: False, 0.5)
+    scene.tasks['drone_1'] = ''
+    assert scene.live(done)
+    scene.vectors.publish(vector('job', 'fly', text='inspect bridge B'))
+    allocator.wait_for_log('task job is completed and asked for again with the same content')
+    scene.vectors.publish(vector('job', 'fly', text='inspect bridge C'))
+    assert scene.live(lambda: scene.latest('job').task.text == 'inspect bridge C')
+    assert scene.holds('job', 'drone_1')
+
+
+def test_an_allocation_names_its_task_in_the_task_as_well(scene):
+    nameless = vector('x', 'fly')
+    nameless.task.task_id = ''
+    allocation, = scene.allocate(nameless).allocations
+    assert allocation.task_id == 'x' and allocation.task.task_id == 'x'
+
+
+def test_revisions_go_on_after_a_new_configuration(scene):
+    client = scene.client
+    scene.allocate(vector('again', 'fly'))
+    last, = scene.allocate(vector('again', 'fly', text='other words')).allocations
+    for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
+        assert client.change(NODE, transition)
+    first, = scene.allocate(vector('again', 'fly', text='more words')).allocations
+    assert first.revision > last.revision > time.time() - 3600
+
+
+def test_a_request_that_waits_for_the_predictor_is_answered_when_the_allocator_stops(scene):
+    client, asked = scene.client, []
+    service = answer_later(client.node.create_service(
+        PredictSkills, 'predict_skills', lambda request, response: asked.append(Future()) or asked[-1]),
+        client.node.get_logger())
+    waiting = client.node.create_client(AllocateTasks, 'allocate_tasks')
+    answers = []
+
+    def ask() -> bool:
+        """Again and again, until the allocator has found the predictor."""
+        if not answers or answers[-1].done():
+            answers.append(waiting.call_async(AllocateTasks.Request(
+                tasks=[TaskDescription(text='look from above')])))
+        return bool(asked)
+    try:
+        assert waiting.wait_for_service(10.0) and client.spin_until(ask)
+        assert client.change(NODE, 'deactivate') and client.change(NODE, 'cleanup')
+        assert client.spin_until(answers[-1].done, 5.0), 'no answer'
+        response = answers[-1].result()
+        assert not response.success and 'the allocator was deactivated' in response.message
+    finally:
+        client.node.destroy_client(waiting)
+        client.node.destroy_service(service)
+
+
+class SimulatedTime:
+    """Publishes ``/clock``."""
+
+    def __init__(self, client) -> None:
+        self._client = client
+        self._publisher = client.node.create_publisher(Clock, '/clock', 10)
+        self.now = 0.0
+
+    def close(self) -> None:
+        self._client.node.destroy_publisher(self._publisher)
+
+    def run(self, seconds: float, rate: float = 1.0, until=lambda: False) -> bool:
+        """Let real seconds pass, or fewer until a condition holds; whether it did."""
+        end = time.monotonic() + seconds
+        while not until() and time.monotonic() < end:
+            message = Clock()
+            set_time(message.clock, self.now)
+            self._publisher.publish(message)
+            self._client.spin(0.05)
+            self.now += 0.05 * rate
+        return bool(until())
+
+
+@pytest.fixture
+def simulated(start, client):
+    """A node on simulated time that has not begun, the time, and what is published."""
+    start('fleet_allocator_node', use_sim_time=True, **{**fleet_parameters(), **SETTINGS,
+                                                        'robot_timeout_s': 0.5})
+    client.wait_for_state(NODE, 'active')
+    clock = SimulatedTime(client)
+    clock.vectors = client.node.create_publisher(SkillVector, 'skill_vectors', qos.results())
+    clock.states = client.node.create_publisher(RobotState, 'robot_states', 100)
+    clock.seen = []
+    subscription = client.node.create_subscription(
+        TaskAllocation, 'task_allocations', clock.seen.append, qos.results())
+    yield clock
+    client.node.destroy_subscription(subscription)
+    client.node.destroy_publisher(clock.vectors)
+    client.node.destroy_publisher(clock.states)
+    clock.close()
+
+
+def test_before_simulated_time_has_begun_nothing_is_decided(simulated, client):
+    simulated.vectors.publish(vector('ancient', 'fly', made=100.0))
+    refused = client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(
+        vectors=[vector('x', 'fly')]))
+    assert not refused.success and 'simulated time has not begun' in refused.message
+    simulated.now = 5000.0
+    simulated.vectors.publish(vector('new', 'fly', made=4999.0))
+    assert simulated.run(20.0, until=lambda: simulated.seen)
+    simulated.run(1.0)
+    assert [(message.task_id, message.status) for message in simulated.seen] == [
+        ('new', TaskAllocation.STATUS_ASSIGNED)]
+
+
+def test_simulated_time_that_starts_again(simulated, client):
+    def given(task_id: str) -> bool:
+        return any(message.task_id == task_id and message.robot_ids for message in simulated.seen)
+    simulated.now = 300.0
+    first = vector('one', 'fly', made=300.0)
+    simulated.vectors.publish(first)
+    assert simulated.run(20.0, until=lambda: given('one'))
+    simulated.run(0.5)
+    assert client.call(CancelTask, 'cancel_task', CancelTask.Request(task_id='one')).success
+    simulated.now = 5.0
+    simulated.run(1.0)
+    simulated.seen.clear()
+    simulated.vectors.publish(vector('old run', 'wheels', made=299.0))
+    simulated.vectors.publish(first)
+    simulated.vectors.publish(vector('one', 'fly', made=simulated.now))
+    simulated.vectors.publish(vector('two', 'wheels', made=simulated.now))
+    assert simulated.run(20.0, until=lambda: given('one') and given('two'))
+    assert {message.task_id for message in simulated.seen} == {'one', 'two'}
+
+
+def test_a_silent_robot_is_lost_however_slow_the_simulation(simulated):
+    def report(until) -> bool:
+        return simulated.run(20.0, 0.2, until=lambda: simulated.states.publish(RobotState(
+            robot_id='drone_1', current_task_id='one')) or until())
+    simulated.now = 50.0
+    simulated.run(1.0)
+    simulated.vectors.publish(vector('one', 'fly', made=50.0))
+    assert report(lambda: simulated.seen)
+    began = simulated.now
+    report(lambda: simulated.now > began + 0.3)
+    assert len(simulated.seen) == 1
+    last = simulated.now
+    assert simulated.run(40.0, 0.2, until=lambda: len(simulated.seen) > 1)
+    assert 'lost contact with drone_1' in simulated.seen[-1].reason
+    assert 0.5 < simulated.now - last < 1.5

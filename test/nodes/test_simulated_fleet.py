@@ -7,6 +7,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 
 from skill_predictor import taxonomy
 from skill_predictor.allocation.capabilities import parse_fleet
+from skill_predictor.allocation.ledger import FleetLedger
+from skill_predictor.allocation.tasks import Status, TaskRequest
 from skill_predictor.msg import RobotState, SkillVector, TaskAllocation, TaskDescription
 from skill_predictor.nodes import qos
 from skill_predictor.nodes.simulated_fleet import SimulatedRobot
@@ -69,6 +71,48 @@ def test_battery_runs_down_and_is_charged_at_rest():
     robot.drop()
     robot.live(1800.0)
     assert robot.battery == pytest.approx(0.5)
+
+
+def test_an_empty_robot_is_charged_before_it_works_again():
+    robot = SimulatedRobot(parse_fleet(FLEET)['rover'], battery=0.21)
+    ledger = FleetLedger({'rover': robot.robot})
+    decisions, changes = [], 0
+
+    def follow(made) -> None:
+        decisions.extend(made)
+        for decision in made:
+            robot.hear(TaskAllocation(
+                task_id=decision.task_id, task=TaskDescription(task_id=decision.task_id),
+                status=int(decision.choice.status), robot_ids=list(decision.choice.robots)))
+    for number in range(60):
+        follow(ledger.submit(TaskRequest(f't{number}', ('wheels',)), 0.0))
+    for second in range(3600):
+        was = robot.available
+        follow(ledger.report('rover', float(second), available=robot.available,
+                             battery=robot.battery, current_task_id=robot.task_id))
+        robot.live(1.0)
+        changes += robot.available != was
+    assert changes == 3, 'empty, charged, empty again'
+    done = [decision for decision in decisions if decision.choice.status is Status.COMPLETED]
+    assert len(done) >= 5 and max(decision.revision for decision in decisions) < 10
+
+
+def allocated(task: TaskDescription, *robots: str) -> TaskAllocation:
+    return TaskAllocation(task_id=task.task_id, task=task, robot_ids=robots,
+                          status=TaskAllocation.STATUS_ASSIGNED)
+
+
+def test_a_robot_begins_anew_what_was_changed_and_drops_what_it_lost():
+    robot = rover()
+    robot.hear(allocated(task_at(20.0), 'rover'))
+    robot.live(5.0)
+    robot.hear(allocated(task_at(20.0), 'boat', 'rover'))
+    assert robot.position == (10.0, 0.0, 0.0) and robot.work_left_s == 5.0, 'it goes on'
+    robot.live(6.0)
+    robot.hear(allocated(task_at(90.0, work_s=7), 'rover'))
+    assert robot.target == (90.0, 0.0, 0.0) and robot.work_left_s == 7.0
+    robot.hear(allocated(task_at(90.0, work_s=7), 'boat'))
+    assert robot.task_id == ''
 
 
 @pytest.fixture
