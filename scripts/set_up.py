@@ -87,7 +87,9 @@ def check_machine() -> None:
 
 def make_environment() -> None:
     """A virtual environment; on a ROS host one that sees the host's packages."""
-    with Step('Python environment', 'environment', [sys.version, str(ON_ROS_HOST)]) as step:
+    # Two distributions may have one Python, but each has its own rclpy.
+    distribution = os.environ['ROS_DISTRO'] if ON_ROS_HOST else 'False'
+    with Step('Python environment', 'environment', [sys.version, distribution]) as step:
         if step.done:
             return
         options = ['--system-site-packages'] if ON_ROS_HOST else []
@@ -153,7 +155,7 @@ def install_requirements(parts: Iterable[str]) -> None:
 def build_overlay() -> None:
     """colcon build of this package: all of it when interfaces changed, else what is new."""
     sources = [path.read_text() for path in sorted(
-        [ROOT / 'CMakeLists.txt', *ROOT.glob('*.xml'), *ROOT.glob('msg/*'), *ROOT.glob('srv/*')])]
+        [REQUIREMENTS / 'ros-wheels.txt', ROOT / 'CMakeLists.txt', *ROOT.glob('*.xml'), *ROOT.glob('msg/*'), *ROOT.glob('srv/*')])]
     built = (OVERLAY / 'install' / 'local_setup.sh').is_file()
     with Step('interfaces (colcon build)', 'interfaces', sources) as step:
         step.done = step.done and built
@@ -163,7 +165,7 @@ def build_overlay() -> None:
             built = False
     with Step('nodes and files (colcon build)', 'files', map(str, package_files())) as step:
         if not step.done and built:
-            shutil.rmtree(SOURCES)
+            shutil.rmtree(SOURCES, ignore_errors=True)  # a stopped build may have left none
             colcon_build()
             for path in (OVERLAY / 'install').rglob('*'):
                 if path.is_symlink() and not path.exists():

@@ -8,17 +8,18 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
 
-from skill_predictor.dataset.audit.adjudication import apply, AuditError, compare, decide, Decision
-from skill_predictor.dataset.audit.agreement import agreement, agreement_by_reason
-from skill_predictor.dataset.audit.doubts import cross_validated, doubts
-from skill_predictor.dataset.audit.records import AuditEntry, read_audit, write_audit
-from skill_predictor.dataset.audit.relabel import read_answers, relabel
-from skill_predictor.dataset.audit.selection import select
-from skill_predictor.dataset.chat import ChatError, ChatModel, ChatOptions
-from skill_predictor.dataset.records import RecordError, TaskRecord
-from skill_predictor.taxonomy import SKILLS
+cohen_kappa_score = pytest.importorskip('sklearn.metrics').cohen_kappa_score
+
+from skill_predictor.dataset.audit.adjudication import apply, AuditError, compare, decide, Decision  # noqa: E402
+from skill_predictor.dataset.audit.agreement import agreement, agreement_by_reason  # noqa: E402
+from skill_predictor.dataset.audit.doubts import cross_validated, doubts  # noqa: E402
+from skill_predictor.dataset.audit.records import AuditEntry, read_audit, write_audit  # noqa: E402
+from skill_predictor.dataset.audit.relabel import read_answers, relabel  # noqa: E402
+from skill_predictor.dataset.audit.selection import select  # noqa: E402
+from skill_predictor.dataset.chat import ChatError, ChatModel, ChatOptions  # noqa: E402
+from skill_predictor.dataset.records import RecordError, TaskRecord  # noqa: E402
+from skill_predictor.taxonomy import SKILLS  # noqa: E402
 
 
 def tasks(count, **fields):

@@ -9,12 +9,15 @@ import time
 
 import pytest
 
-from chat_server import Refusal
-from skill_predictor.dataset.chat import ChatError, ChatModel, ChatOptions, Usage
-from skill_predictor.dataset.generation.answers import AnswerError, parse
-from skill_predictor.dataset.generation.generate import Generator
-from skill_predictor.dataset.generation.grid import CoverageGrid, Request
-from skill_predictor.dataset.records import read_tasks, RecordError
+for module in ('openai', 'aiolimiter'):
+    pytest.importorskip(module)
+
+from chat_server import Refusal  # noqa: E402
+from skill_predictor.dataset.chat import ChatError, ChatModel, ChatOptions, Usage  # noqa: E402
+from skill_predictor.dataset.generation.answers import AnswerError, parse  # noqa: E402
+from skill_predictor.dataset.generation.generate import Generator  # noqa: E402
+from skill_predictor.dataset.generation.grid import CoverageGrid, Request  # noqa: E402
+from skill_predictor.dataset.records import read_tasks, RecordError  # noqa: E402
 
 GRID = CoverageGrid.read()
 CELL = re.compile(r'^\d+\. label: (.*?); place.* (\d+) to (\d+) words', re.M)

@@ -6,11 +6,13 @@ import struct
 
 import pytest
 
-from skill_predictor.dataset.audit.agreement import agreement_by_reason
-from skill_predictor.dataset.audit.records import AuditEntry
-from skill_predictor.dataset.pictures import draw, draw_curve
-from skill_predictor.dataset.records import TaskRecord
-from skill_predictor.dataset.statistics import statistics
+pytest.importorskip('matplotlib')
+
+from skill_predictor.dataset.audit.agreement import agreement_by_reason  # noqa: E402
+from skill_predictor.dataset.audit.records import AuditEntry  # noqa: E402
+from skill_predictor.dataset.pictures import draw, draw_curve  # noqa: E402
+from skill_predictor.dataset.records import TaskRecord  # noqa: E402
+from skill_predictor.dataset.statistics import statistics  # noqa: E402
 
 
 def size(path) -> tuple[int, int]:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skill_predictor.dataset import probe
-from skill_predictor.dataset.duplicates import closest_across, drop_repeats, similar_pairs
-from skill_predictor.dataset.records import TaskRecord
+pytest.importorskip('sklearn')
+
+from skill_predictor.dataset import probe  # noqa: E402
+from skill_predictor.dataset.duplicates import closest_across, drop_repeats, similar_pairs  # noqa: E402
+from skill_predictor.dataset.records import TaskRecord  # noqa: E402
 
 
 @pytest.fixture

@@ -16,15 +16,22 @@ REFUSED = ('torch', 'transformers', 'sentence_transformers', 'accelerate', 'peft
 
 # Read by every Python process that starts with this folder on its path.
 _SITE = f"""
+import importlib.util
 import sys
 from importlib.abc import MetaPathFinder
 
+def refused(name):
+    return name.partition('.')[0] in {REFUSED!r}
+
 class Refuse(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in {REFUSED!r}:
+        if refused(name):
             raise ModuleNotFoundError(f'{{name}} is not for robots', name=name)
 
 sys.meta_path.insert(0, Refuse())
+# Who only asks is told as where they are not installed.
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if refused(name) else find_spec(name, package)
 """
 
 
