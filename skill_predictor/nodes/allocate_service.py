@@ -11,6 +11,7 @@ from skill_predictor.msg import SkillVector
 from skill_predictor.srv import AllocateTasks, PredictSkills
 
 from ..allocation.ledger import LedgerFullError
+from . import qos
 from .allocation_messages import refusal, task_allocation, task_request
 from .conversions import complete_task
 from .deferred import answer_later
@@ -36,9 +37,10 @@ class AllocateService:
     def __init__(self, node: FleetAllocatorNode) -> None:
         self._node = node
         self._predict = node.keep(node.destroy_client, node.create_client(
-            PredictSkills, 'predict_skills'))
+            PredictSkills, 'predict_skills', qos_profile=qos.services()))
         node.keep(node.destroy_service, answer_later(node.create_service(
-            AllocateTasks, 'allocate_tasks', self._on_request), node.get_logger()))
+            AllocateTasks, 'allocate_tasks', self._on_request, qos_profile=qos.services()),
+            node.get_logger()))
         # One timer for all requests: rclpy never forgets one that is made for each of them.
         self._asked: dict[int, tuple[float, Callable[..., None]]] = {}
         node.keep(node.destroy_timer, node.create_timer(

@@ -89,7 +89,7 @@ class FleetAllocatorNode(ManagedNode):
             self.settings['tick_period_s'], self._on_tick, clock=None if self.simulated else STEADY))
         self._service = AllocateService(self)
         self.keep(self.destroy_service, self.create_service(
-            CancelTask, 'cancel_task', self._on_cancel))
+            CancelTask, 'cancel_task', self._on_cancel, qos_profile=qos.services()))
         self.get_logger().info(f'fleet of {len(fleet)}: {", ".join(fleet)}')
 
     def activate(self) -> None:

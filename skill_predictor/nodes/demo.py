@@ -47,6 +47,13 @@ class Processes:
     def __init__(self, share: Path, executables: Path, fleet: Path) -> None:
         self._logs = Path(tempfile.mkdtemp(prefix='skill_predictor_demo_'))
         self._running: dict[str, subprocess.Popen] = {}
+        try:
+            self._start(share, executables, fleet)
+        except BaseException:  # nobody else knows of those that have started
+            self.stop()
+            raise
+
+    def _start(self, share: Path, executables: Path, fleet: Path) -> None:
         for name, files, values in NODES:
             command = [str(executables / name), '--ros-args']
             for file in files:

@@ -88,6 +88,7 @@ def spin(executor: SingleThreadedExecutor, stop: threading.Event, ended: threadi
     The context's end sets ``stop``. A node that closes still needs its executor, so ``ended`` comes
     after it.
     """
+    logger = get_logger('skill_predictor')  # one: it remembers when it last said something
     while not ended.is_set():
         try:
             executor.spin()
@@ -96,7 +97,7 @@ def spin(executor: SingleThreadedExecutor, stop: threading.Event, ended: threadi
             stop.set()
             return
         except Exception as error:  # no message may end the node
-            get_logger('skill_predictor').error(
+            logger.error(
                 f'a callback failed: {type(error).__name__}: {error}', throttle_duration_sec=1.0)
             unlock(executor)
             time.sleep(0.01)  # one that fails at once, again and again, must not take the processor

@@ -24,9 +24,15 @@ from rclpy.parameter import Parameter
 
 from . import diagnostics
 from .deferred import answer_later
-from .parameters import Settings
+from .parameters import Settings, explain_missing_values
 
 EXECUTOR_TIMEOUT_S = 5.0
+
+LOADING_TIMEOUT_S = 3.0
+"""How long the end of the process waits for a model that loads: nobody waits for it any more."""
+
+CLOSE_TIMEOUT_S = 8.0
+"""How long it waits for another transition, which may still owe answers. Launch kills after ten."""
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that go on while simulated time stands still."""
@@ -55,7 +61,11 @@ class ManagedNode(LifecycleNode):
     """Beginnings of parameters that are meant for other nodes."""
 
     def __init__(self, name: str, **kwargs) -> None:
-        super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
+        try:
+            super().__init__(name, automatically_declare_parameters_from_overrides=True, **kwargs)
+        except ValueError as error:
+            explain_missing_values(self._parameter_overrides, error)
+            raise
         self.settings = Settings(self)
         self.last_error: str = ''
         """Why the latest transition failed; empty when it did not."""
@@ -162,17 +172,22 @@ class ManagedNode(LifecycleNode):
             return None
         return self._aside(self._bring_up)
 
-    def close(self, timeout_s: float = 3.0) -> bool:
+    def close(self) -> bool:
         """Free everything before the process ends; the node is not used afterwards.
 
         Returns
         -------
         bool
-            False when a transition was still running after ``timeout_s``; nothing was freed then.
+            False when a transition was still running after :data:`CLOSE_TIMEOUT_S`, or ``configure``
+            after :data:`LOADING_TIMEOUT_S`; nothing was freed then.
         """
         self._transitions.shutdown(wait=False, cancel_futures=True)
-        if wait(set(self._pending), timeout_s).not_done:
+        running = wait(set(self._pending), LOADING_TIMEOUT_S).not_done
+        if running and self.state != 'configuring':
+            running = wait(running, CLOSE_TIMEOUT_S - LOADING_TIMEOUT_S).not_done
+        if running:
             return False
+        self._transitions.shutdown()  # its thread may still send the transition's response
         self._attempt('release', self.release)
         return True
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 _TYPE_NAMES = {bool: 'boolean', int: 'whole number', float: 'number', str: 'string', list: 'list of strings'}
 
@@ -81,6 +82,22 @@ class Settings:
             sentences.append(f'there is no parameter {name}' + (
                 f'; did you mean {near[0]}?' if near else ''))
         return sentences
+
+
+def explain_missing_values(given: dict[str, Parameter], error: Exception) -> None:
+    """Say which of the given parameters have no value; rclpy does not name them.
+
+    Raises
+    ------
+    ParameterError
+        When there is one, as a consequence of ``error``.
+    """
+    names = sorted(name for name, parameter in given.items()
+                   if parameter.type_ == Parameter.Type.NOT_SET)
+    if names:
+        raise ParameterError(
+            f'no value was given for {", ".join(names)} (for ROS, an empty list is none: '
+            "for no topics write [''])") from error
 
 
 def topic_names(value: list[str]) -> list[str]:

@@ -57,7 +57,8 @@ class SkillPredictorNode(ManagedNode):
         self._diagnostics = diagnostics.DiagnosticsPublisher(self)
         self.create_timer(self.settings['diagnostics_period_s'], self._publish_diagnostics,
                           clock=STEADY)
-        self.create_service(GetModelInfo, 'get_model_info', self._on_info)
+        self.create_service(
+            GetModelInfo, 'get_model_info', self._on_info, qos_profile=qos.services())
 
     # Lifecycle ----------------------------------------------------------------------------------
 
@@ -121,17 +122,31 @@ class SkillPredictorNode(ManagedNode):
                 self.get_logger().warning(f'the answers of {worker.unsent} tasks are not sent yet')
 
     def _create_entities(self) -> None:
-        burst = qos.tasks(self.settings['queue_size'])
+        # Above the queue's size: it is the worker that refuses and counts.
+        depth = max(qos.BURST, 2 * self.settings['queue_size'])
         self._vectors = self.keep(self.destroy_lifecycle_publisher, self.create_lifecycle_publisher(
             SkillVector, 'skill_vectors', qos.results(self.settings['history_depth'])))
-        for topic in topic_names(self.settings['task_topics']):
+        for topic, kind, callback in self._sources():
             self.keep(self.destroy_subscription, self.create_subscription(
-                TaskDescription, topic, self._on_task, burst))
-        for topic in topic_names(self.settings['text_topics']):
-            self.keep(self.destroy_subscription, self.create_subscription(
-                String, topic, self._on_text, burst))
+                kind, topic, callback, qos.tasks(depth)))
         self.keep(self.destroy_service, answer_later(self.create_service(
-            PredictSkills, 'predict_skills', self._on_predict), self.get_logger()))
+            PredictSkills, 'predict_skills', self._on_predict, qos_profile=qos.services(depth)),
+            self.get_logger()))
+
+    def _sources(self) -> list[tuple[str, type, Callable]]:
+        """Topics to subscribe to, with type and callback; each once, or its tasks would be given twice."""
+        sources: dict[str, tuple[str, type, Callable]] = {}
+        for parameter, kind, callback in (('task_topics', TaskDescription, self._on_task),
+                                          ('text_topics', String, self._on_text)):
+            for name in topic_names(self.settings[parameter]):
+                topic = self.resolve_topic_name(name)
+                if topic not in sources:  # kept as it was given: a full name would be remapped again
+                    sources[topic] = (name, kind, callback)
+                elif sources[topic][1] is kind:
+                    self.get_logger().warning(f'{parameter} has {topic} more than once')
+                else:
+                    raise ValueError(f'{topic} is in task_topics and in text_topics: a topic has one type')
+        return list(sources.values())
 
     # Tasks from topics --------------------------------------------------------------------------
 

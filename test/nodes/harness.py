@@ -17,6 +17,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 TIMEOUT_S = 30.0
 TRANSITIONS = {
@@ -121,6 +122,22 @@ class Client:
         future = client.call_async(request or kind.Request())
         assert self.spin_until(future.done, timeout_s), f'{name} did not answer'
         return future.result()
+
+    def call_at_once(self, kind, name: str, requests: list) -> list:
+        """Call a service many times without waiting for a response; the responses, in order.
+
+        The first is made once more before the others, so that the node has found the client.
+        """
+        client = self.node.create_client(kind, name, qos_profile=QoSProfile(depth=1000))
+        try:
+            assert client.wait_for_service(TIMEOUT_S), f'no service {name}'
+            first = client.call_async(requests[0])
+            assert self.spin_until(first.done), f'{name} did not answer'
+            futures = [client.call_async(request) for request in requests]
+            self.spin_until(lambda: all(future.done() for future in futures))
+            return [future.result() for future in futures if future.done()]
+        finally:
+            self.node.destroy_client(client)
 
     def call_until_known(self, kind, name: str, request, missing: str):
         """Call until the node that answers has found the service that it asks itself."""

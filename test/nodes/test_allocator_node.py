@@ -311,6 +311,44 @@ def test_silent_predictor_times_out(start, client):
         client.node.destroy_service(service)
 
 
+def test_cancellations_that_come_all_at_once_are_all_made(scene):
+    names = [f'job {number}' for number in range(200)]
+    assert scene.allocate(*(vector(name, 'wheels') for name in names)).success
+    answers = scene.client.call_at_once(
+        CancelTask, 'cancel_task', [CancelTask.Request(task_id='no such task')]
+        + [CancelTask.Request(task_id=name) for name in names])
+    assert [answer.success for answer in answers] == [False] + [True] * 200
+
+
+def test_tasks_that_come_all_at_once_are_all_decided(scene):
+    """The predictor answers all of them in one go, as it does after a batch."""
+    client, asked = scene.client, []
+
+    def predict(request, response):
+        response.success, response.errors = True, ['']
+        response.vectors = [vector(request.tasks[0].task_id, 'wheels')]
+        if request.tasks[0].text == 'wait':
+            asked.append((Future(), response))
+            if len(asked) == 100:
+                for future, answer in asked:
+                    future.set_result(answer)
+            return asked[-1][0]
+        return response
+    service = answer_later(client.node.create_service(
+        PredictSkills, 'predict_skills', predict, qos_profile=qos.services()),
+        client.node.get_logger())
+
+    def request(text: str) -> AllocateTasks.Request:
+        return AllocateTasks.Request(tasks=[TaskDescription(text=text)], dry_run=True)
+    try:
+        client.call_until_known(AllocateTasks, 'allocate_tasks', request('now'), 'there is no service')
+        answers = client.call_at_once(AllocateTasks, 'allocate_tasks',
+                                      [request('now')] + [request('wait')] * 100)
+        assert len(answers) == 101 and all(answer.success for answer in answers)
+    finally:
+        client.node.destroy_service(service)
+
+
 def test_diagnostics_count_the_robots_that_never_reported(scene):
     """Although they get tasks, since nothing here requires a report: a name may be misspelt."""
     said = scene.client.collect(DiagnosticArray, '/diagnostics', 10)

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from skill_predictor.nodes import demo
+
 pytestmark = [pytest.mark.ros, pytest.mark.model]
 
 
@@ -29,6 +31,24 @@ def test_demo_shows_every_kind_of_decision_and_ends_cleanly():
     tasks, robot, team, impossible, not_physical = map(int, counts.groups())
     assert tasks >= 20 and robot + team + impossible + not_physical == tasks
     assert min(robot, team, impossible, not_physical) >= 1
+
+
+def test_nodes_that_have_started_end_when_another_cannot(tmp_path, monkeypatch):
+    started = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+    monkeypatch.setattr(demo.subprocess, 'Popen', Recorded)
+    monkeypatch.setattr(demo.tempfile, 'tempdir', str(tmp_path))
+    first = tmp_path / demo.NODES[0][0]
+    first.write_text('#!/bin/sh\nexec sleep 60\n')
+    first.chmod(0o755)
+    with pytest.raises(FileNotFoundError):
+        demo.Processes(tmp_path, tmp_path, tmp_path / 'fleet.yaml')
+    assert [process.returncode is not None for process in started] == [True]
+    assert list(tmp_path.iterdir()) == [first], 'the logs are gone'
 
 
 def test_demo_says_what_is_wrong_when_a_node_does_not_come_up(tmp_path):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 
@@ -19,7 +21,7 @@ from harness import wait_until
 from skill_predictor.inference import artefacts
 from skill_predictor.inference.store import read_model
 from skill_predictor.msg import SkillVector, TaskDescription
-from skill_predictor.nodes import qos
+from skill_predictor.nodes import managed, qos
 from skill_predictor.nodes.managed import ManagedNode
 from skill_predictor.srv import GetModelInfo, PredictSkills
 
@@ -230,6 +232,56 @@ def test_wrong_start_parameter_costs_one_line(start_predictor, parameter, value,
     assert reason in node.log and 'Traceback' not in node.log
 
 
+def test_an_empty_list_as_start_parameter_is_named(start, tmp_path):
+    file = tmp_path / 'parameters.yaml'
+    file.write_text('/**:\n  ros__parameters:\n    task_topics: []\n')
+    node = start('skill_predictor_node', '--params-file', str(file))
+    assert node.process.wait(20) == 1
+    assert 'no value was given for task_topics' in node.log and "['']" in node.log
+    assert 'Traceback' not in node.log
+
+
+def test_a_topic_that_is_named_twice_is_heard_once(start_predictor, client):
+    node = start_predictor(task_topics=['tasks', '/tasks'])
+    client.wait_for_state(NODE, 'active')
+    assert 'task_topics has /tasks more than once' in node.log
+    vectors = client.collect(SkillVector, 'skill_vectors', qos.results())
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', 10)
+    client.connected(publisher)
+    for number in range(20):
+        publisher.publish(TaskDescription(text=f'red box {number}'))
+    assert client.spin_until(lambda: len(vectors) >= 20)
+    client.spin(0.5)
+    assert len(vectors) == 20
+    client.node.destroy_publisher(publisher)
+
+
+def test_a_topic_of_two_types_is_refused_in_words(start_predictor, client):
+    node = start_predictor(task_topics=['tasks'], text_topics=['/tasks'])
+    node.wait_for_log('cannot configure: /tasks is in task_topics and in text_topics')
+    client.wait_for_state(NODE, 'unconfigured')
+    assert 'Traceback' not in node.log
+
+
+def test_every_task_of_a_burst_is_answered_or_refused(start_predictor, client):
+    """What does not fit into the queue is counted; nothing gets lost on the way to it."""
+    start_predictor(queue_size=32, max_batch=1, diagnostics_period_s=0.1)
+    client.wait_for_state(NODE, 'active')
+    diagnostics = client.collect(DiagnosticArray, '/diagnostics', 10)
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(5000))
+    client.connected(publisher)
+    for number in range(2000):
+        publisher.publish(TaskDescription(task_id=str(number), text='sweep the deck'))
+
+    def counted() -> int:
+        values = {pair.key: pair.value for pair in diagnostics[-1].status[0].values
+                  } if diagnostics else {}
+        return int(values.get('tasks answered', 0)) + int(values.get('requests refused', 0))
+    client.spin_until(lambda: counted() >= 2000)
+    assert counted() == 2000
+    client.node.destroy_publisher(publisher)
+
+
 def test_misspelt_parameter_is_pointed_out(start_predictor, client):
     node = start_predictor(max_bach=3)
     client.wait_for_state(NODE, 'active')
@@ -329,6 +381,35 @@ class TestManagedNode:
         executor.shutdown()
         faulty.spinning_thread.join(10.0)
         assert destroyed_by == [faulty.spinning_thread]
+
+    def test_a_transition_that_owes_answers_is_waited_for(self, faulty):
+        """Longer than for a model that loads: it drains a queue, and its callers wait."""
+        ended, responses = threading.Event(), []
+        faulty.deactivate = lambda: ended.wait(30.0)
+        faulty.trigger_configure()
+        faulty.trigger_activate()
+        request = ChangeState.Request()
+        request.transition.id = Transition.TRANSITION_DEACTIVATE
+        faulty._change_state_aside(request, ChangeState.Response()).add_done_callback(
+            lambda future: responses.append(future.result().success))
+        threading.Timer(managed.LOADING_TIMEOUT_S + 0.5, ended.set).start()
+        try:
+            assert faulty.close() and responses == [True] and faulty.released == 1
+        finally:
+            ended.set()
+            faulty._transitions.shutdown()
+
+    def test_a_model_that_loads_is_not_waited_for(self, faulty, monkeypatch):
+        monkeypatch.setattr(managed, 'LOADING_TIMEOUT_S', 0.1)
+        begun, ended = threading.Event(), threading.Event()
+        faulty.configure = lambda: begun.set() or ended.wait(30.0)
+        faulty.start()
+        assert begun.wait(10.0)
+        try:
+            assert not faulty.close() and not faulty.released
+        finally:
+            ended.set()
+            faulty._transitions.shutdown()
 
     def test_the_log_has_the_traceback(self, faulty, capfd):
         faulty.fails = 'configure'

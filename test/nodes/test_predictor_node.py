@@ -211,6 +211,16 @@ def test_undecodable_bytes_do_not_end_the_node(
     assert predict(client, 'red box').success
 
 
+@pytest.mark.parametrize('kind, name', [
+    (PredictSkills, 'predict_skills'), (GetModelInfo, 'get_model_info')])
+def test_requests_that_come_all_at_once_are_all_answered(client, node, kind, name):
+    request = kind.Request()
+    if kind is PredictSkills:
+        request.tasks = [TaskDescription(text='red box')]
+    answers = client.call_at_once(kind, name, [request] * 200)
+    assert len(answers) == 200 and all(answer.success for answer in answers)
+
+
 def test_full_queue_is_refused_whole_and_clearly(client, node):
     response = predict(client, *['red box'] * 1501)
     assert not response.success and not response.vectors

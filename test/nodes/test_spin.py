@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -58,6 +59,22 @@ def test_spin_goes_on_after_errors_until_it_is_ended():
     executor.spin = failing
     spin(executor, threading.Event(), ended)
     assert len(calls) == 3
+
+
+def test_an_error_that_comes_again_and_again_is_not_written_each_time(capfd):
+    calls, ended = [], threading.Event()
+
+    def failing():
+        calls.append(1)
+        if len(calls) == 30:
+            ended.set()
+        raise RuntimeError('no such bytes')
+    executor = executor_of()
+    executor.spin = failing
+    began = time.monotonic()
+    spin(executor, threading.Event(), ended)
+    written = capfd.readouterr().err.count('a callback failed')
+    assert 1 <= written <= 1 + time.monotonic() - began, 'one a second'
 
 
 def service(callback):
