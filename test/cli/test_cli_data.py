@@ -127,6 +127,12 @@ def test_probe_measures_what_the_data_are_worth(cli, dataset):
     assert cli('data', 'probe', dataset, '--only-writers', 'nobody').code == 2
 
 
+def test_a_curve_needs_tasks_to_judge_by(cli, dataset):
+    (dataset / 'validation.jsonl').write_text('')
+    done = cli('data', 'curve', dataset)
+    assert done.code == 2 and 'there are no tasks in validation to judge by' in done.err
+
+
 def test_curve_gains_from_more_tasks(cli, dataset, tmp_path):
     done = cli('data', 'curve', dataset, '--sizes', 20, 60, 9999, '--picture', tmp_path / 'c.png',
                '--json', '-')

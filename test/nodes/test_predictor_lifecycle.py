@@ -246,7 +246,7 @@ def test_a_topic_that_is_named_twice_is_heard_once(start_predictor, client):
     client.wait_for_state(NODE, 'active')
     assert 'task_topics has /tasks more than once' in node.log
     vectors = client.collect(SkillVector, 'skill_vectors', qos.results())
-    publisher = client.node.create_publisher(TaskDescription, 'tasks', 10)
+    publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(100))
     client.connected(publisher)
     for number in range(20):
         publisher.publish(TaskDescription(text=f'red box {number}'))

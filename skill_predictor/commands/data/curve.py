@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import output
+from .. import output, UsageError
 from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ...dataset.records import label_flags
 from .options import add_encoder_options, embedder, positive
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     splits = {name: tasks for name, tasks in read_splits(args.folder).items()
               if tasks and name in (TRAIN, *args.splits)}
     judged = [name for name in args.splits if name in splits]
+    if not judged:
+        raise UsageError(f'there are no tasks in {" or ".join(args.splits)} to judge by')
     texts = {name: [task.text for task in tasks] for name, tasks in splits.items()}
     targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     order = np.random.default_rng(args.seed).permutation(len(texts[TRAIN]))
