@@ -155,7 +155,8 @@ def install_requirements(parts: Iterable[str]) -> None:
 def build_overlay() -> None:
     """colcon build of this package: all of it when interfaces changed, else what is new."""
     sources = [path.read_text() for path in sorted(
-        [REQUIREMENTS / 'ros-wheels.txt', ROOT / 'CMakeLists.txt', *ROOT.glob('*.xml'), *ROOT.glob('msg/*'), *ROOT.glob('srv/*')])]
+        [REQUIREMENTS / 'ros-wheels.txt', ROOT / 'CMakeLists.txt', *ROOT.glob('*.xml'),
+         *ROOT.glob('msg/*'), *ROOT.glob('srv/*')])]
     built = (OVERLAY / 'install' / 'local_setup.sh').is_file()
     with Step('interfaces (colcon build)', 'interfaces', sources) as step:
         step.done = step.done and built
