@@ -163,13 +163,18 @@ def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
     UnicodeEncodeError
         When a text cannot be written as UTF-8.
     """
+    return write_objects(map(as_dict, records), path)
+
+
+def write_objects(objects: Iterable[Mapping[str, Any]], path: str | os.PathLike) -> int:
+    """Write objects to a JSON Lines file, which appears whole or not at all; see :func:`write_tasks`."""
     path = Path(path)
     count = 0
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix='.partial-')
     try:
         with os.fdopen(handle, 'w', encoding='utf-8', newline='\n') as stream:
-            for record in records:
-                stream.write(json.dumps(as_dict(record), ensure_ascii=False) + '\n')
+            for entry in objects:
+                stream.write(json.dumps(entry, ensure_ascii=False) + '\n')
                 count += 1
         # mkstemp lets only the owner read; the file is an ordinary one.
         umask = os.umask(0)

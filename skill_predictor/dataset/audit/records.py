@@ -12,15 +12,14 @@ that of all tasks that were labelled twice.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...taxonomy import ordered, UnknownSkillError
 from .. import journal
+from ..records import write_objects
 
 REASONS = ('boundary', 'sample', 'doubt', 'rest')
 """Why a task was labelled again: it tests a boundary, it was drawn, a model doubts its label, or
@@ -122,14 +121,7 @@ def write_audit(entries: Iterable[AuditEntry], path: str | os.PathLike) -> None:
     OSError
         When the file cannot be written.
     """
-    lines = [json.dumps(_as_dict(entry), ensure_ascii=False) + '\n' for entry in entries]
-    scratch = Path(path).with_suffix('.partial')
-    try:
-        scratch.write_text(''.join(lines), encoding='utf-8')
-        os.replace(scratch, path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
+    write_objects(map(_as_dict, entries), path)
 
 
 def _as_dict(entry: AuditEntry) -> dict[str, Any]:
