@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_option, add_weights_options, output, progress_lines
-from .whole_numbers import whole_number
+from .argument_types import positive, whole_number
 from ..inference.choices import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def add_parser(subparsers) -> None:
     add_model_option(parser)
     parser.add_argument('--engines', nargs='+', metavar='NAME[:PRECISION]', default=[],
                         type=_engine, help='what to measure (default: all that work here)')
-    parser.add_argument('--batches', nargs='+', type=_count, default=[1, 8, 32], metavar='N',
+    parser.add_argument('--batches', nargs='+', type=positive, default=[1, 8, 32], metavar='N',
                         help='tasks that run together (default: 1 8 32)')
     parser.add_argument('--tokens', nargs='+', type=_length, default=[12, 24, 48], metavar='N',
                         help='lengths of a task, special tokens included (default: 12 24 48)')
@@ -54,10 +54,6 @@ def _engine(text: str) -> tuple[str, str]:
             f'{text!r} is no engine; engines: {", ".join(ENGINES)}; precisions: '
             f'{", ".join(PRECISIONS)}')
     return name, precision or 'auto'
-
-
-def _count(text: str) -> int:
-    return whole_number(text, 1)
 
 
 def _length(text: str) -> int:

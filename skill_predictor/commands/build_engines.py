@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_model_option, add_weights_options, progress_lines
-from .whole_numbers import whole_number
+from .argument_types import positive
 from ..inference.choices import ENGINE_PRECISIONS, TENSORRT_LIBRARIES
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_parser(subparsers) -> None:
 
 
 def _megabytes(text: str) -> int:
-    return whole_number(text, 1) << 20
+    return positive(text) << 20
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, output, UsageError
+from .argument_types import whole_number
 from ..dataset.chat import ChatError
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ..dataset.records import label_flags, TaskRecord
@@ -67,10 +68,7 @@ def add_parser(subparsers) -> None:
 
 
 def _pairs(text: str) -> int:
-    pairs = int(text)
-    if pairs < 0:
-        raise argparse.ArgumentTypeError(f'{pairs} is below 0')
-    return pairs
+    return whole_number(text, 0)
 
 
 def run(args: argparse.Namespace) -> int:

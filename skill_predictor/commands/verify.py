@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import (add_model_option, add_weights_options, output, progress_bar, progress_lines,
                UsageError)
+from .argument_types import fraction
 from ..dataset.records import label_flags, read_tasks
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def add_parser(subparsers) -> None:
                         help='largest difference of a probability, for all but int8; a '
                              'decision may differ only this near to the threshold '
                              '(default: 0.01)')
-    parser.add_argument('--max-drop', type=float, default=MAX_DROP, metavar='P',
+    parser.add_argument('--max-drop', type=fraction, default=MAX_DROP, metavar='P',
                         help='by which exact match may be lower in int8 (default: 0.005)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
     add_model_option(parser)

@@ -74,7 +74,7 @@ def test_which_files_are_the_same(tmp_path):
 @pytest.mark.parametrize('drop', ['5', '-0.1', 'nan', 'much'])
 def test_a_drop_that_is_no_share(evaluate, tmp_path, nothing_is_predicted, drop):
     done = evaluate('--baseline', tmp_path / 'none.json', f'--max-drop={drop}')
-    assert done.code == 2 and 'is no share; give a number from 0 to 1' in done.err
+    assert done.code == 2 and 'is no number from 0 to 1' in done.err
 
 
 def test_the_gate_is_closed_to_another_recording_with_the_same_ids(cli, evaluate, model, tmp_path):

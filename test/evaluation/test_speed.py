@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import numpy as np
 import onnx
 import pytest
@@ -79,6 +81,19 @@ def test_the_machine():
     assert 1e8 < read_bandwidth(16 << 20, 2) < 1e13
     assert machine.resident_bytes() > 1e6
     assert int(machine.describe()['cores']) >= 1 and machine.describe()['numpy'] == np.__version__
+
+
+def test_versions_of_libraries_by_the_modules_that_are_imported(monkeypatch):
+    versions = {'tensorrt-rtx-cu13': '1.7', 'numpy': '2.4'}
+
+    def version(name):
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+    monkeypatch.setattr(metadata, 'version', version)
+    monkeypatch.setattr(metadata, 'packages_distributions', lambda: {'tensorrt_rtx': ['tensorrt-rtx-cu13']})
+    found = machine.describe()
+    assert found['tensorrt_rtx'] == '1.7' and found['numpy'] == '2.4' and 'tensorrt' not in found
 
 
 def test_bandwidth_of_a_gpu_leaves_nothing_behind(monkeypatch):

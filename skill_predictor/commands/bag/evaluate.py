@@ -15,6 +15,7 @@ from typing import Any, TYPE_CHECKING
 from . import add_text_topics, open_bags
 from .. import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                 UsageError)
+from ..argument_types import fraction
 from ...inference.text import DEFAULT_MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def add_parser(actions) -> None:
     parser.add_argument('--against', metavar='MODEL', help='a second model to compare with')
     parser.add_argument('--baseline', type=Path, metavar='FILE',
                         help='an earlier --json; exit code 1 when this model is worse')
-    parser.add_argument('--max-drop', type=_share, default=0.01, metavar='P',
+    parser.add_argument('--max-drop', type=fraction, default=0.01, metavar='P',
                         help='how much worse it may be, 0 to 1: exact match with labels, else share of '
                              'changed decisions (default: 0.01)')
     parser.add_argument('--fleet', type=Path, metavar='FILE',
@@ -227,14 +228,3 @@ def _baseline(args: argparse.Namespace) -> list[dict[str, Any]] | None:
         return rows
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f'{args.baseline} is no evaluation of bags (--json): {error}') from error
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no share; give a number from 0 to 1 (one per cent is 0.01)')
-    return value

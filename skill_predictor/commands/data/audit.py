@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from .. import output, UsageError
+from ..argument_types import fraction, positive
 from ...dataset import journal
 from ...dataset.records import label_flags, RecordError, TaskRecord, write_tasks
 from .options import (add_chat_options, add_encoder_options, add_guide_option, chat_model, embedder,
-                      fraction, positive, read_all, read_guide)
+                      read_all, read_guide)
 
 if TYPE_CHECKING:
     from ...dataset.audit.adjudication import Decision

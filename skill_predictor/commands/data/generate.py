@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from .. import UsageError
+from ..argument_types import positive
 from ...dataset.boundaries import BOUNDARIES
-from .options import add_chat_options, add_guide_option, chat_model, positive, read_guide
+from .options import add_chat_options, add_guide_option, chat_model, read_guide
 
 if TYPE_CHECKING:
     from ...dataset.generation.generate import Progress

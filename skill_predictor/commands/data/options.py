@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import add_weights_options, progress_bar, progress_lines, UsageError
+from ..argument_types import positive
 from ...dataset.records import read_tasks, RecordError, TaskRecord
 
 if TYPE_CHECKING:
@@ -51,24 +52,6 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--encoder', choices=('mpnet', 'minilm'), default='mpnet',
                         help='encoder of the embeddings (default: mpnet)')
     add_weights_options(parser)
-
-
-def positive(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 1')
-    return int(text)
-
-
-def fraction(text: str) -> float:
-    """A number from 0 to 1, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 to 1')
-    return value
 
 
 def chat_model(args: argparse.Namespace) -> ChatModel:

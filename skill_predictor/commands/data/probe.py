@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import output, UsageError
+from ..argument_types import positive
 from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ...dataset.records import label_flags
-from .options import add_encoder_options, embedder, positive
+from .options import add_encoder_options, embedder
 
 if TYPE_CHECKING:
     import numpy as np

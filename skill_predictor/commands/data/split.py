@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import UsageError
+from ..argument_types import positive
 from ...dataset.manifest import FILE, Manifest, read_manifest
 from ...dataset.records import write_tasks
-from .options import add_encoder_options, embedder, positive, read_all
+from .options import add_encoder_options, embedder, read_all
 
 _EXAMPLES = """\
 Groups (contrast pairs, paraphrases) stay together. Tasks of held-out domains go to test_domains,

@@ -7,9 +7,10 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from ...inference.choices import TENSORRT_LIBRARIES
 from ...inference.processors import usable_processors
 
-_LIBRARIES = ('numpy', 'tokenizers', 'onnxruntime', 'onnx', 'tensorrt', 'pycuda')
+_LIBRARIES = ('numpy', 'tokenizers', 'onnxruntime', 'onnx', *TENSORRT_LIBRARIES, 'pycuda')
 
 
 def describe() -> dict[str, str]:
@@ -17,9 +18,11 @@ def describe() -> dict[str, str]:
     found = {'processor': _processor(), 'cores': str(usable_processors()),
              'system': f'{platform.system()} {platform.machine()}',
              'python': platform.python_version()}
+    # A module may come from a distribution of another name: onnxruntime-gpu, tensorrt-rtx-cu13.
+    providers = metadata.packages_distributions()
     for name in _LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            found[name] = metadata.version(providers.get(name, [name])[0])
         except metadata.PackageNotFoundError:
             continue
     return found
