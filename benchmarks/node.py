@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test'), str(ROOT / 'test' / 'nodes')]
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-import domains  # noqa: E402
-from harness import Client, isolate, NodeProcess  # noqa: E402
+from harness import Client, isolation, NodeProcess  # noqa: E402
+import ros_domains  # noqa: E402
 
 from skill_predictor.dataset.records import read_tasks  # noqa: E402
 from skill_predictor.evaluation.speed import machine  # noqa: E402
@@ -56,8 +56,8 @@ def main() -> int:
     parser.add_argument('--json', type=Path, metavar='FILE')
     args = parser.parse_args()
     texts = [task.text for task in read_tasks(args.tasks)]
-    domain = domains.reserve()
-    isolate(domain)
+    domain = ros_domains.reserve()
+    os.environ.update(isolation(domain))
     client = Client(domain)
     with tempfile.TemporaryDirectory() as scratch:
         logs = Path(scratch)

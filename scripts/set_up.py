@@ -11,6 +11,8 @@ host (ROS_DISTRO is set) its own rclpy and colcon are used. Only the standard li
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,16 +50,29 @@ def main() -> int:
     started = time.monotonic()
     try:
         check_machine()
-        make_environment()
-        install_ros()
-        install_requirements(PARTS[purpose])
-        build_overlay()
-        prepare_model()
+        with alone():
+            make_environment()
+            install_ros()
+            install_requirements(PARTS[purpose])
+            build_overlay()
+            prepare_model()
     except SetUpError as error:
         print(f'\nset-up failed: {error}', file=sys.stderr)
         return 1
     say(f'set-up is ready ({time.monotonic() - started:.0f} s)')
     return 0
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one set-up at a time work in this folder; another one waits, and then finds all done."""
+    with open(ROOT / '.set_up.lock', 'w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say('another set-up is at work in this folder; waiting for it')
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def check_machine() -> None:

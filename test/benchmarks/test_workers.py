@@ -47,7 +47,7 @@ def test_each_system_has_its_process(workers):
 
 def test_they_are_measured_in_turn_on_the_same_texts(workers):
     found = in_turn(workers, ['a', 'b', 'c'], 0.5)
-    assert found['slow'].p50 >= 20.0 and 2.0 <= found['quick'].p50 < 20.0
+    assert found['slow'].p50 >= 20.0 and found['slow'].p50 > found['quick'].p50 >= 2.0
     assert found['slow'].calls == found['quick'].calls > 0
     assert found['slow'].calls % (BLOCK - 1) == 0, 'the first call of a block is not counted'
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from constant_model import CONSTANT
 from skill_predictor.cli import main
+from skill_predictor.dataset.records import TaskRecord, write_tasks
+from tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +43,31 @@ def cli(capsys):
         captured = capsys.readouterr()
         return Done(code, captured.out, captured.err)
     return run
+
+
+@pytest.fixture
+def constant(tmp_path, shared_tiny):
+    """A model that says wheels and hands to whatever text."""
+    return write_tiny_model(tmp_path / 'constant', constant=CONSTANT)
+
+
+@pytest.fixture
+def bag(cli, tmp_path):
+    """A recording of the twenty tasks in ``tasks.jsonl``, of which five need no wheels but fly."""
+    write_tasks([TaskRecord(f't-{number}', f'bring the red box {number}',
+                            ('wheels', 'hands') if number % 4 else ('fly',))
+                 for number in range(20)], tmp_path / 'tasks.jsonl')
+    done = cli('bag', 'record-demo', tmp_path / 'tasks.jsonl', '--output', tmp_path / 'bag')
+    assert done.code == 0 and 'wrote 20 tasks to /tasks and 20 labels' in done.out
+    return tmp_path / 'bag'
+
+
+@pytest.fixture
+def evaluate_bag(cli, constant, bag):
+    """Run ``bag evaluate`` with the model ``constant``, on ``bag`` and more."""
+    return lambda *argv, more=(): cli(
+        'bag', 'evaluate', bag, *more, '--model', constant.folder, '--encoders', constant.encoders,
+        '--precision', 'fp32', '--threads', 1, *argv)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ for module in ('rosbags', 'sklearn', 'scipy', 'matplotlib', 'jinja2'):
 
 import numpy as np  # noqa: E402
 
+from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.evaluation.bags.reading import Bag  # noqa: E402
 from skill_predictor.evaluation.bags.writing import write_bag  # noqa: E402
@@ -52,25 +53,31 @@ def tasks():
             for number, text in enumerate(many_texts(COUNT))]
 
 
+@pytest.fixture(scope='module')
+def evaluated(model, tasks, tmp_path_factory):
+    """Folder of the tasks, and of what ``evaluate`` says of them."""
+    where = tmp_path_factory.mktemp('evaluated')
+    write_tasks(tasks, where / 'tasks.jsonl')
+    assert main(list(map(str, ['evaluate', '--input', where / 'tasks.jsonl', *model, '--json',
+                               where / 'file.json', '--output', where / 'vectors.jsonl']))) == 0
+    return where
+
+
 @pytest.mark.parametrize('storage, compression', [
     ('mcap', 'none'), ('mcap', 'message'), ('sqlite3', 'none'), ('sqlite3', 'file')])
-def test_a_bag_is_decided_as_the_file_it_came_from(cli, model, tasks, tmp_path, storage, compression):
-    write_tasks(tasks, tmp_path / 'tasks.jsonl')
-    done = cli('evaluate', '--input', tmp_path / 'tasks.jsonl', *model, '--json',
-               tmp_path / 'file.json', '--output', tmp_path / 'vectors.jsonl')
-    assert done.code == 0, done.err
-    done = cli('bag', 'record-demo', tmp_path / 'tasks.jsonl', '--output', tmp_path / 'bag',
+def test_a_bag_is_decided_as_the_file_it_came_from(cli, model, evaluated, tmp_path, storage, compression):
+    done = cli('bag', 'record-demo', evaluated / 'tasks.jsonl', '--output', tmp_path / 'bag',
                '--storage', storage, '--compression', compression, '--period', 0.1)
     assert done.code == 0, done.err
     done = cli('bag', 'evaluate', tmp_path / 'bag', *model, '--json', tmp_path / 'bag.json')
     assert done.code == 0, done.err
-    expected = [json.loads(line) for line in (tmp_path / 'vectors.jsonl').read_text().splitlines()]
+    expected = [json.loads(line) for line in (evaluated / 'vectors.jsonl').read_text().splitlines()]
     found = json.loads((tmp_path / 'bag.json').read_text())
     assert [(row['id'], row['required']) for row in found['rows']] == [
         (row['id'], row['skills']) for row in expected]
     assert [row['right'] for row in found['rows']] == [
         row['skills'] == row['label'] for row in expected]
-    figures = json.loads((tmp_path / 'file.json').read_text())
+    figures = json.loads((evaluated / 'file.json').read_text())
     for name in ('exact_match', 'macro_f1', 'hamming_loss', 'skills'):
         assert found['figures']['accuracy'][name] == figures[name]
     assert 0 < figures['exact_match'] < 0.1, 'labels are random'

@@ -7,14 +7,11 @@ import sys
 
 import pytest
 
-from chat_server import chat_server, Refusal  # noqa: F401
+from chat_server import Refusal
 from skill_predictor.dataset.records import TaskRecord, write_tasks
-from tiny_model import write_tiny_model
 
 WORDS = {'fly': ('fly',), 'sweep': ('wheels',), 'climb': ('legs',), 'sail': ('surface_water',),
          'dive': ('under_water',), 'bring': ('wheels', 'hands')}
-# This model says wheels and hands to whatever text.
-CONSTANT = (0.1, 0.9, 0.2, 0.3, 0.05, 0.8)
 
 
 @pytest.fixture
@@ -27,16 +24,14 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def compare(cli, data, shared_tiny):
-    model = write_tiny_model(data / 'constant', constant=CONSTANT)
-
+def compare(cli, data, constant):
     def run(*argv):
-        return cli('compare', data, '--model', model.folder, '--encoders', model.encoders,
+        return cli('compare', data, '--model', constant.folder, '--encoders', constant.encoders,
                    '--precision', 'fp32', '--threads', 1, *argv)
     return run
 
 
-def test_models_and_language_models(compare, data, chat_server, shared_tiny):  # noqa: F811
+def test_models_and_language_models(compare, data, chat_server, shared_tiny):
     pytest.importorskip('sklearn')
     pytest.importorskip('openai')
 
@@ -62,7 +57,7 @@ def test_models_and_language_models(compare, data, chat_server, shared_tiny):  #
     assert 'test, 12 tasks' in done.out and '| clever, zero-shot | 1.000' in done.out
 
 
-def test_a_language_model_without_answers_counts_as_wrong(compare, chat_server):  # noqa: F811
+def test_a_language_model_without_answers_counts_as_wrong(compare, chat_server):
     pytest.importorskip('sklearn')
     pytest.importorskip('openai')
     server = chat_server(lambda body: 'no' if 'dive' in str(body) else '{"skills": ["fly"]}')
@@ -84,7 +79,7 @@ def test_a_language_model_that_cannot_be_asked_is_left_out(compare, monkeypatch)
     assert said < next(number for number, line in enumerate(lines) if 'predicting' in line)
 
 
-def test_a_server_that_fails_costs_no_other_system(compare, chat_server):  # noqa: F811
+def test_a_server_that_fails_costs_no_other_system(compare, chat_server):
     pytest.importorskip('sklearn')
     pytest.importorskip('openai')
 
@@ -110,7 +105,7 @@ def test_without_language_models_it_says_so(compare):
     assert done.code == 0 and 'no language model was named' in done.err
 
 
-@pytest.mark.parametrize('pairs, says', [('-1', 'below 0'), ('many', 'invalid')])
+@pytest.mark.parametrize('pairs, says', [('-1', 'below 0'), ('many', 'no whole number')])
 def test_wrong_pairs_are_refused(cli, data, pairs, says):
     done = cli('compare', data, '--setfit', pairs)
     assert done.code == 2 and says in done.err

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chat_server import chat_server, Refusal  # noqa: F401
+from chat_server import Refusal
 from skill_predictor.dataset.generation.grid import CoverageGrid
 from skill_predictor.dataset.records import read_tasks, TaskRecord, write_tasks
 from skill_predictor.inference.embedding import SentenceEmbedder
@@ -169,7 +169,7 @@ def answer(body):
     return json.dumps({'labels': labels})
 
 
-def test_audit_from_doubt_to_decision(cli, pool, words_as_embeddings, chat_server, tmp_path):  # noqa: F811
+def test_audit_from_doubt_to_decision(cli, pool, words_as_embeddings, chat_server, tmp_path):
     path = {name: tmp_path / f'{name}.jsonl'
             for name in ('doubts', 'queue', 'answers', 'audit', 'open', 'audited')}
     assert cli('data', 'audit', 'doubts', pool, '--output', path['doubts']).code == 0
@@ -206,7 +206,7 @@ def test_audit_from_doubt_to_decision(cli, pool, words_as_embeddings, chat_serve
     assert len(audited) == 299 and audited[disputed[1]['id']] == ('under_water',)
 
 
-def test_generate_writes_and_resumes(cli, chat_server, tmp_path):  # noqa: F811
+def test_generate_writes_and_resumes(cli, chat_server, tmp_path):
     grid = CoverageGrid.read()
     plan = grid.plan(6, 3, 0)
 
@@ -258,7 +258,7 @@ def test_missing_guide_names_the_option(cli, tmp_path, monkeypatch):
     assert done.code == 2 and '--guide' in done.err
 
 
-def test_refusing_server_is_one_clear_line(cli, chat_server, tmp_path):  # noqa: F811
+def test_refusing_server_is_one_clear_line(cli, chat_server, tmp_path):
     def respond(body):
         raise Refusal(404)
     guide = tmp_path / 'guide.md'

@@ -7,12 +7,10 @@ import json
 
 import pytest
 
+from constant_model import CONSTANT
 from skill_predictor.inference.store import read_model
 from skill_predictor.taxonomy import SKILLS
-from tiny_model import write_tiny_model
 
-# This model says wheels and hands to whatever text.
-CONSTANT = (0.1, 0.9, 0.2, 0.3, 0.05, 0.8)
 TASKS = ({'id': 'a', 'text': 'Bring me the box', 'label': ['hands', 'wheels']},
          {'id': 'b', 'text': 'Sweep the deck', 'label': ['wheels']},
          {'id': 'c', 'text': 'Write a poem', 'label': []},
@@ -27,11 +25,6 @@ FIGURES = {'tasks': 4, 'unreadable': 1, 'exact_match': 1 / 4, 'hamming_loss': 9 
 PER_SKILL = {'wheels': (2 / 4, 1.0, 2 / 3, 2), 'hands': (1 / 4, 1.0, 0.4, 1),
              'fly': (0.0, 0.0, 0.0, 1), 'legs': (0.0, 0.0, 0.0, 0),
              'surface_water': (0.0, 0.0, 0.0, 0), 'under_water': (0.0, 0.0, 0.0, 0)}
-
-
-@pytest.fixture
-def constant(tmp_path, shared_tiny):
-    return write_tiny_model(tmp_path / 'constant', constant=CONSTANT)
 
 
 @pytest.fixture

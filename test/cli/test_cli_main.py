@@ -113,7 +113,7 @@ def _failing(monkeypatch, error):
 @pytest.mark.parametrize('error, message', [
     (KeyError('x'), "unexpected KeyError: 'x'; --debug shows where it comes from"),
     (ModuleNotFoundError("No module named 'onnx'", name='onnx'),
-     "No module named 'onnx' (pip install onnx)"),
+     "No module named 'onnx': pip install -r requirements/runtime.txt (in the source folder of skill_predictor)"),
     (OSError(28, 'No space left on device'), 'No space left on device'),
 ])
 def test_other_errors(cli, monkeypatch, error, message):

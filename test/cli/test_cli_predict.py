@@ -196,10 +196,19 @@ def test_a_link_and_its_rights_stay(cli, tmp_path):
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
 
-def test_a_device_is_written_to_and_not_replaced(cli):
-    done = cli('predict', '--output', '/dev/null', 'Sweep')
-    assert done.code == 0
-    assert stat.S_ISCHR(os.stat('/dev/null').st_mode)
+def test_a_named_pipe_is_written_to_and_not_replaced(cli, tmp_path):
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    # Open from the start, so that nobody waits for anybody; what is written fits into its buffer.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        done = cli('predict', '--output', pipe, 'Sweep')
+        assert done.code == 0, done.err
+        assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+        assert json.loads(os.read(reader, 1 << 16))['id'] == '1'
+    finally:
+        os.close(reader)
+    assert not list(tmp_path.glob('.partial-*'))
 
 
 def test_probabilities_that_are_no_numbers_are_never_written(cli, monkeypatch):

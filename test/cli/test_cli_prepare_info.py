@@ -63,7 +63,7 @@ def test_prepare_prunes(cli, tiny):
     assert all(Path(path).exists() for path in _paths(cli('prepare')))
     assert '0 MB freed' in cli('prepare', '--prune', '0').out
     assert all(Path(path).exists() for path in _paths(cli('prepare')))
-    assert 'days must be 0 or more' in cli('prepare', '--prune', '-1').err
+    assert "'-1' is no number of days; give 0 or more" in cli('prepare', '--prune', '-1').err
     assert "'soon' is no number of days" in cli('prepare', '--prune', 'soon').err
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 
 import pytest
 
@@ -17,7 +16,8 @@ from skill_predictor.dataset.chat import ChatError, ChatModel, ChatOptions, Usag
 from skill_predictor.dataset.generation.answers import AnswerError, parse  # noqa: E402
 from skill_predictor.dataset.generation.generate import Generator  # noqa: E402
 from skill_predictor.dataset.generation.grid import CoverageGrid, Request  # noqa: E402
-from skill_predictor.dataset.records import read_tasks, RecordError  # noqa: E402
+from skill_predictor.dataset.records import (  # noqa: E402
+    read_tasks, RecordError, TaskRecord, write_tasks)
 
 GRID = CoverageGrid.read()
 CELL = re.compile(r'^\d+\. label: (.*?); place.* (\d+) to (\d+) words', re.M)
@@ -99,7 +99,9 @@ def test_text_that_is_there_already_is_left_out(chat_server, tmp_path):
     text = ' '.join(['same'] * max(4, plan[0].cells[0].length[0]))
     server = chat_server(lambda body: json.dumps({'tasks': [{'text': text, 'label': label}]}))
     progress = generate(server, tmp_path / 'out.jsonl', same, parallel=1)
-    assert progress.kept == 1 and progress.left_out['is there already'] == 1
+    assert (progress.kept, progress.done, progress.failed) == (1, 1, 1)
+    assert len(server.requests) == 4
+    assert 'is there already; write others' in server.requests[-1]['messages'][-1]['content']
 
 
 def test_contrast_pairs_become_groups(chat_server, tmp_path):
@@ -116,6 +118,24 @@ def test_contrast_pairs_become_groups(chat_server, tmp_path):
     assert first.group == second.group != '' and first.boundary == 'carry'
     assert any('both tasks have the label' in reason or 'usable tasks' in reason
                for reason in progress.left_out)
+
+
+def test_a_contrast_pair_is_left_out_when_one_of_its_texts_is_there_already(chat_server, tmp_path):
+    wheels, both = ['wheels'], ['wheels', 'hands']
+
+    def respond(body):
+        return json.dumps({'tasks': [
+            {'text': 'Deliver the blue box to Ana', 'label': wheels, 'pair': 1},
+            {'text': 'fetch  the BLUE box from Ana', 'label': both, 'pair': 1},
+            {'text': 'Deliver the red box to Ben', 'label': wheels, 'pair': 2},
+            {'text': 'Fetch the red box from Ben', 'label': both, 'pair': 2}]})
+    output = tmp_path / 'out.jsonl'
+    write_tasks([TaskRecord('old', 'Fetch the blue box from Ana', tuple(both))], output)
+    plan = GRID.plan_boundaries(2, 2, seed=1, kinds=['carry'])
+    progress = generate(chat_server(respond), output, plan[:1])
+    assert [task.text for task in read_tasks(output)][1:] == [
+        'Deliver the red box to Ben', 'Fetch the red box from Ben']
+    assert progress.left_out['is there already'] == 2
 
 
 def test_server_that_always_refuses_ends_the_run(chat_server, tmp_path):
@@ -140,9 +160,9 @@ def test_refusal_for_the_rate_is_tried_again(chat_server, tmp_path):
 
 
 def test_limit_of_the_rate_is_kept(chat_server, tmp_path):
-    server, started = chat_server(good_answer), time.monotonic()
+    server = chat_server(good_answer)
     generate(server, tmp_path / 'out.jsonl', GRID.plan(4, 1, seed=1), per_minute=300, parallel=4)
-    assert server.times[-1] - started > 0.5  # 5 a second
+    assert server.times[-1] - server.times[0] > 0.5  # four at 5 a second
 
 
 def test_run_stops_when_the_money_is_spent(chat_server, tmp_path):

@@ -73,7 +73,7 @@ def test_prompts_say_what_is_asked_for(grid):
 
 @pytest.mark.parametrize('change, said', [
     ({'domains': []}, 'domains is empty'),
-    ({'domains': None}, 'NoneType'),
+    ({'domains': None}, 'must be a list, not None'),
     ({'lengths': [[5, 2]]}, 'fewest, most'),
     ({'skill_sets': {'fly+swim': 1}}, "unknown skill 'swim'"),
     ({'skill_sets': {'fly': 0}}, 'above 0'),

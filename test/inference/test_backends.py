@@ -121,6 +121,23 @@ def test_one_thread_per_usable_core(model):
     assert device == f'CPU, int8, {cores} thread{"s" if cores != 1 else ""}'
 
 
+def test_the_options_that_were_chosen_by_measurement_reach_onnxruntime(model, monkeypatch):
+    """Without them one encoder's threads wait on the cores of the other's."""
+    import onnxruntime
+    made, session = [], onnxruntime.InferenceSession
+
+    def watched(path, options, **others):
+        made.append((options, others))
+        return session(path, options, **others)
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', watched)
+    open_backend('onnxruntime', model, BackendOptions('fp32', threads=3)).close()
+    assert len(made) == 2
+    for options, others in made:
+        assert options.get_session_config_entry('session.force_spinning_stop') == '1'
+        assert options.intra_op_num_threads == 3 and options.inter_op_num_threads == 1
+        assert others['disabled_optimizers'] == ['SkipLayerNormFusion']
+
+
 def test_probabilities_per_encoder_in_the_models_order(model):
     backend = open_backend('onnxruntime', model, FP32)
     short, long = _ids([2, 30, 3]), _ids([2, 30, 31, 32, 3])

@@ -189,8 +189,10 @@ def test_stop_answers_what_still_waits(make, predictor):
     worker.submit(numbers(0, 3), waiting)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
+    until = time.monotonic() + WAIT_S
     while not worker._stopping:
-        pass
+        assert time.monotonic() < until
+        time.sleep(0.001)
     predictor.gate.set()
     stopping.join(WAIT_S)
     assert not stopping.is_alive()

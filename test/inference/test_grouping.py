@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from skill_predictor.inference.predictor import groups_of_like_length
+from skill_predictor.inference.predictor import groups_of_like_length, MAX_RUN_TOKENS
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -35,6 +35,17 @@ def test_padding_that_costs_nothing_is_taken():
         padded = [lengths[index] + 2 for index in group]
         assert max(padded) <= 4 / 3 * min(padded) or len(padded) * max(padded) <= 256
     assert len(groups) < len(groups_of_like_length(lengths))
+
+
+@pytest.mark.parametrize('free_tokens', [0, 256, 10**6])
+def test_no_run_takes_more_memory_than_is_kept_for_it(free_tokens):
+    """However alike the texts are, and whatever padding costs."""
+    lengths = [254] * 32 + [random.Random(n).randint(200, 254) for n in range(32)]
+    groups = groups_of_like_length(lengths, free_tokens)
+    assert sorted(index for group in groups for index in group) == list(range(64))
+    assert max(len(group) * (max(lengths[index] for index in group) + 2)
+               for group in groups) <= MAX_RUN_TOKENS == 2048
+    assert len(groups) <= 10, 'runs are as large as they may be'
 
 
 def test_no_text_no_group():

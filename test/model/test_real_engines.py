@@ -17,7 +17,7 @@ pytestmark = pytest.mark.model
 
 
 @pytest.mark.parametrize('index, least_mb', [(0, 200), (1, 40)])
-def test_both_encoders_become_engines(index, least_mb, monkeypatch):
+def test_both_encoders_become_engines(index, least_mb, own_cache, monkeypatch):
     import tensorrt_rtx as trt
     seen = watch_builder(monkeypatch, trt)
     model = read_model(find_model(None))

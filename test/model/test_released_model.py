@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from skill_predictor.dataset.records import label_flags, read_tasks
 from skill_predictor.evaluation.metrics import score
 from skill_predictor.inference.backends import BackendOptions
 from skill_predictor.inference.backends.onnxruntime import OnnxRuntimeBackend
+from skill_predictor.inference.locations import DEFAULT_MODEL
 from skill_predictor.inference.predictor import SkillPredictor
 from skill_predictor.inference.tokenizer import batch_ids
 
@@ -30,10 +30,8 @@ def predictor():
 
 
 def test_the_hallway_task(predictor):
-    started = time.monotonic()
     prediction = predictor.predict(['Bring me the fire extinguisher from the hallway'])[0]
     assert prediction.skills == ('wheels', 'hands')
-    assert time.monotonic() - started < 1.0
 
 
 @pytest.mark.parametrize('text, skills', [
@@ -86,34 +84,45 @@ def test_figures_on_tasks_of_other_writers(answers):
     check(score(read('test')[1], answers >= 0.5), 0.94)
 
 
-@pytest.mark.parametrize('split, exact_match', [('test_domains', 0.95), ('test_independent', 0.94)])
+@pytest.mark.parametrize('split, exact_match', [
+    ('test_domains', 0.95), ('test_independent', 0.94), ('test_examiners', 0.95)])
 def test_figures_on_tasks_of_other_domains_and_makers(predictor, split, exact_match):
     texts, labels = read(split)
     check(score(labels, one_by_one(predictor, texts) >= 0.5), exact_match)
 
 
-@pytest.mark.parametrize('form', ['fp32', 'fp16', 'int8'])
-def test_every_form_decides_as_pytorch_does(predictor, answers, form):
+@pytest.fixture(scope='module')
+def expected(predictor):
+    """What PyTorch says to the tasks of ``test``, float32, shape (200, 6)."""
     torch = pytest.importorskip('torch')
     pytest.importorskip('transformers')
     from skill_predictor.training.reference import TorchBackend
+    with closing(SkillPredictor(predictor.model, TorchBackend.load(
+            predictor.model, BackendOptions(), print))) as reference, torch.inference_mode():
+        return reference.probabilities([predictor.tokenize(text) for text in read('test')[0]])
 
+
+@pytest.mark.parametrize('form', ['fp32', 'fp16'])
+def test_graphs_decide_as_pytorch_does(predictor, expected, own_cache, form):
     class OnAnyCpu(OnnxRuntimeBackend):
         """Half precision is for GPUs; a CPU rounds alike, slowly."""
 
         precisions = ('fp32', 'fp16')
 
-    texts, labels = read('test')
-    rows = [predictor.tokenize(text) for text in texts]
-    with closing(SkillPredictor(predictor.model, TorchBackend.load(
-            predictor.model, BackendOptions(), print))) as reference, torch.inference_mode():
-        expected = reference.probabilities(rows)
-    if form == 'int8':
-        right, rounded = (((found >= 0.5) == labels).all(axis=1) for found in (expected, answers))
-        assert right.mean() - rounded.mean() <= 0.005
-        return
     with closing(SkillPredictor(predictor.model, OnAnyCpu.load(
             predictor.model, BackendOptions(form), print))) as other:
-        found = other.probabilities(rows)
+        found = other.probabilities([predictor.tokenize(text) for text in read('test')[0]])
     assert np.abs(found - expected).max() < 0.01
     assert ((found >= 0.5) == (expected >= 0.5)).all()
+
+
+def test_int8_is_right_about_as_often_as_pytorch(answers, expected):
+    labels = read('test')[1]
+    right, rounded = (((found >= 0.5) == labels).all(axis=1) for found in (expected, answers))
+    assert right.mean() - rounded.mean() <= 0.005
+
+
+def test_the_weights_are_few_enough_for_git():
+    folder = ROOT / 'models' / DEFAULT_MODEL
+    sizes = [path.stat().st_size for path in folder.glob('*.safetensors')]
+    assert sizes and sum(sizes) < 45e6

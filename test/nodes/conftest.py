@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-import domains
+import ros_domains
 from tiny_model import write_tiny_model
 
 pytest.importorskip('rclpy', reason='the nodes need ROS 2 (source scripts/env.sh)')
 pytest.importorskip('skill_predictor.msg', reason='the interfaces are not built (make setup)')
 
-from harness import Client, NodeProcess, isolate  # noqa: E402
+from harness import Client, isolation, starter  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -25,9 +25,11 @@ def tiny_model(tmp_path_factory):
 @pytest.fixture(scope='module')
 def domain():
     """A ROS domain that no other module uses, of this run or another."""
-    number = domains.reserve()
-    isolate(number)
-    return number
+    number = ros_domains.reserve()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in isolation(number).items():
+            patch.setenv(name, value)
+        yield number
 
 
 @pytest.fixture(scope='module')
@@ -41,24 +43,10 @@ def client(domain):
 @pytest.fixture(scope='module')
 def start_for_module(domain, tmp_path_factory):
     """Start nodes that serve the whole module."""
-    yield from _starter(tmp_path_factory.mktemp('logs'))
+    yield from starter(tmp_path_factory.mktemp('logs'))
 
 
 @pytest.fixture
 def start(domain, tmp_path):
     """Start nodes that end with the test."""
-    yield from _starter(tmp_path)
-
-
-def _starter(folder):
-    running = []
-
-    def start(name: str, *arguments: str, **parameters: object) -> NodeProcess:
-        log = folder / f'{len(running)}_{name}.log'
-        running.append(NodeProcess(name, log, *arguments, **parameters))
-        return running[-1]
-
-    yield start
-    for process in running:
-        if process.alive:
-            process.stop()
+    yield from starter(tmp_path)

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -20,6 +21,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE, 'activate': Transition.TRANSITION_ACTIVATE,
     'deactivate': Transition.TRANSITION_DEACTIVATE, 'cleanup': Transition.TRANSITION_CLEANUP}
@@ -34,17 +36,21 @@ def executables() -> Path | None:
     return None
 
 
-def isolate(domain_id: int) -> None:
-    """Keep this process, and those it starts, to themselves: own domain, this machine only."""
-    os.environ['ROS_DOMAIN_ID'] = str(domain_id)
-    if os.environ.get('ROS_DISTRO') == 'humble':
-        os.environ['ROS_LOCALHOST_ONLY'] = '1'
-    else:
-        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+def isolation(domain_id: int) -> dict[str, str]:
+    """Environment of processes that keep to themselves: own domain, this machine only."""
+    alone = {'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    return {'ROS_DOMAIN_ID': str(domain_id), **alone}
 
 
 class NodeProcess:
-    """One of the package's nodes, running."""
+    """One of the package's nodes, running.
+
+    Attributes
+    ----------
+    end_seen : bool
+        Whether the test has brought about the node's end, or waited for it, and so judges it itself.
+    """
 
     def __init__(self, name: str, log: Path, *arguments: str, **parameters: object) -> None:
         self.name = name
@@ -52,8 +58,9 @@ class NodeProcess:
         command = [str(executables() / name), '--ros-args', *arguments]
         for key, value in parameters.items():
             command += ['-p', f'{key}:={_as_yaml(value)}']
-        self._stream = open(log, 'w')
-        self.process = subprocess.Popen(command, stdout=self._stream, stderr=subprocess.STDOUT)
+        with open(log, 'w') as stream:
+            self.process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        self.end_seen = False
 
     @property
     def log(self) -> str:
@@ -69,19 +76,79 @@ class NodeProcess:
         wait_until(lambda: text in self.log or not self.alive, timeout_s)
         assert text in self.log, f'{self.name} never said {text!r}:\n{self.log}'
 
-    def stop(self, number: int = signal.SIGINT, timeout_s: float = 15.0) -> int:
+    def stop(self, number: int = signal.SIGINT, timeout_s: float | None = None) -> int:
         """Signal the node; returns its exit code."""
         if self.alive:
             self.process.send_signal(number)
+        return self.wait(timeout_s or STOP_TIMEOUT_S)
+
+    def wait(self, timeout_s: float = 60.0) -> int:
+        """Wait until the node ends; returns its exit code."""
+        self.end_seen = True
         try:
-            code = self.process.wait(timeout_s)
+            return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f'{self.name} did not stop:\n{self.log}') from None
-        finally:
-            self._stream.close()
-        return code
+            self.kill()
+            raise AssertionError(f'{self.name} did not end:\n{self.log}') from None
+
+    def kill(self) -> None:
+        """End the node without asking it."""
+        self.end_seen = True
+        self.process.kill()
+        self.process.wait()
+
+    def finish(self) -> None:
+        """Stop the node if it is alive; an AssertionError when it did not end well, unseen by the test."""
+        if self.end_seen:
+            return
+        code = self.stop()
+        assert code == 0 and 'Traceback' not in self.log, (
+            f'{self.name} ended with {code}:\n{self.log}')
+
+
+def starter(folder: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """Yield what starts nodes, as :class:`NodeProcess` does, with logs in a folder; then finish them all."""
+    running: list[NodeProcess] = []
+
+    def start(name: str, *arguments: str, **parameters: object) -> NodeProcess:
+        log = folder / f'{len(running)}_{name}.log'
+        running.append(NodeProcess(name, log, *arguments, **parameters))
+        return running[-1]
+
+    yield start
+    troubles = []
+    for process in running:
+        try:
+            process.finish()
+        except AssertionError as error:  # the others end all the same
+            troubles.append(str(error))
+    assert not troubles, '\n\n'.join(troubles)
+
+
+class Diagnostics:
+    """What one node says about itself on ``/diagnostics``, from now on.
+
+    Attributes
+    ----------
+    statuses : list of DiagnosticStatus
+        All of them, in order.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.statuses: list[DiagnosticStatus] = []
+
+    def hear(self, array: DiagnosticArray) -> None:
+        self.statuses += [status for status in array.status if status.name == self._name]
+
+    @property
+    def messages(self) -> list[str]:
+        return [status.message for status in self.statuses]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Values of the latest status; empty before there is one."""
+        return {pair.key: pair.value for pair in self.statuses[-1].values} if self.statuses else {}
 
 
 class Client:
@@ -155,6 +222,12 @@ class Client:
         self.node.create_subscription(kind, topic, messages.append, qos)
         return messages
 
+    def diagnostics(self, name: str) -> Diagnostics:
+        """What a node (its full name, without the leading slash) says from now on."""
+        found = Diagnostics(name)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', found.hear, 10)
+        return found
+
     def connected(self, publisher) -> None:
         """Wait until somebody listens to a publisher."""
         assert self.spin_until(lambda: publisher.get_subscription_count() > 0), publisher.topic
@@ -182,9 +255,10 @@ class Client:
         request.transition.id = TRANSITIONS[transition]
         return self.call(ChangeState, f'/{node}/change_state', request).success
 
-    def set_parameter(self, node: str, name: str, value: float | int | str):
+    def set_parameter(self, node: str, name: str, value: bool | float | int | str):
         """Set a parameter; the result has ``successful`` and ``reason``."""
-        kind, field = {float: (ParameterType.PARAMETER_DOUBLE, 'double_value'),
+        kind, field = {bool: (ParameterType.PARAMETER_BOOL, 'bool_value'),
+                       float: (ParameterType.PARAMETER_DOUBLE, 'double_value'),
                        int: (ParameterType.PARAMETER_INTEGER, 'integer_value'),
                        str: (ParameterType.PARAMETER_STRING, 'string_value')}[type(value)]
         parameter = Parameter(name=name, value=ParameterValue(type=kind, **{field: value}))

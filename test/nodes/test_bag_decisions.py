@@ -16,7 +16,6 @@ from skill_predictor.dataset.records import TaskRecord  # noqa: E402
 from skill_predictor.evaluation.bags.writing import write_bag  # noqa: E402
 from skill_predictor.inference.backends import BackendOptions  # noqa: E402
 from skill_predictor.inference.predictor import SkillPredictor  # noqa: E402
-from skill_predictor.taxonomy import SKILLS  # noqa: E402
 from tiny_model import dividing_thresholds, many_texts  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -45,12 +44,11 @@ def predictor(start_for_module, client, tiny_model, thresholds):
     return node
 
 
-@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-def test_live_is_as_offline(start, predictor, tiny_model, thresholds, tmp_path, storage):
+def test_live_is_as_offline(start, predictor, tiny_model, thresholds, tmp_path):
     count = write_bag(
         tmp_path / 'bag', (TaskRecord(f't-{number}', text, ('wheels',))
                            for number, text in enumerate(many_texts(COUNT))),
-        storage=storage, period_s=PERIOD_S)
+        period_s=PERIOD_S)
     assert count == COUNT
     node = start('bag_evaluator_node', bag=str(tmp_path / 'bag'), rate=RATE,
                  json=str(tmp_path / 'live.json'))
@@ -58,7 +56,7 @@ def test_live_is_as_offline(start, predictor, tiny_model, thresholds, tmp_path, 
     assert main(['bag', 'evaluate', str(tmp_path / 'bag'), '--json', str(tmp_path / 'offline.json'),
                  '--model', str(tiny_model.folder), '--encoders', str(tiny_model.encoders),
                  '--precision', 'fp32', '--threads', '1', *options]) == 0
-    assert node.process.wait(120) == 0, node.log
+    assert node.wait(120) == 0, node.log
     live, offline = (json.loads((tmp_path / f'{name}.json').read_text())
                      for name in ('live', 'offline'))
     assert live['live']['asked'] == live['live']['answered_once'] == COUNT

@@ -12,12 +12,15 @@ import pytest
 
 from skill_predictor.nodes import demo
 
+import ros_domains
+
 pytestmark = [pytest.mark.ros, pytest.mark.model]
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess:
     environment = {key: value for key, value in os.environ.items()
-                   if not key.startswith(('ROS_DOMAIN', 'SKILL_PREDICTOR_CACHE'))}
+                   if key != 'SKILL_PREDICTOR_CACHE'}
+    environment['ROS_DOMAIN_ID'] = str(ros_domains.reserve())
     return subprocess.run([sys.executable, '-m', 'skill_predictor.nodes.demo', *arguments],
                           capture_output=True, text=True, timeout=180, env=environment)
 
@@ -56,7 +59,7 @@ def test_demo_says_what_is_wrong_when_a_node_does_not_come_up(tmp_path):
     fleet.write_text('/**:\n  ros__parameters:\n    fleet: {r: {skills: [wheel]}}\n')
     tasks = tmp_path / 'tasks.jsonl'
     tasks.write_text(json.dumps({'id': 'a', 'text': 'Sweep the deck'}) + '\n')
-    done = run_demo('--fleet', str(fleet), '--tasks', str(tasks), '--start-timeout', '20')
+    done = run_demo('--fleet', str(fleet), '--tasks', str(tasks), '--start-timeout', '8')
     assert done.returncode == 1
     assert 'demo failed' in done.stdout and 'wheels' in done.stdout
     assert 'Traceback' not in done.stdout + done.stderr

@@ -5,24 +5,18 @@ from __future__ import annotations
 import fcntl
 import shutil
 import signal
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import TransitionCallbackReturn
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from harness import wait_until
 
 from skill_predictor.inference import artefacts
 from skill_predictor.inference.store import read_model
 from skill_predictor.msg import SkillVector, TaskDescription
-from skill_predictor.nodes import managed, qos
-from skill_predictor.nodes.managed import ManagedNode
+from skill_predictor.nodes import qos
 from skill_predictor.srv import GetModelInfo, PredictSkills
 
 pytestmark = pytest.mark.ros
@@ -143,7 +137,7 @@ def test_early_and_repeated_signals_leave_no_traceback(start_predictor, client):
 
 def test_unknown_log_level_costs_one_line(start):
     node = start('skill_predictor_node', '--log-level', 'nonsense')
-    assert node.process.wait(20) == 1
+    assert node.wait(20) == 1
     assert 'cannot start' in node.log and 'Traceback' not in node.log
 
 
@@ -168,33 +162,32 @@ def test_bad_model_is_said_and_can_be_put_right(
     folder = tmp_path / 'broken'
     shutil.copytree(tiny_model.folder, folder)
     damage(folder)
-    diagnostics = client.collect(DiagnosticArray, '/diagnostics', 10)
+    diagnostics = client.diagnostics(NODE)
     node = start_predictor(model=str(folder), diagnostics_period_s=0.1)
     node.wait_for_log('cannot configure')
     assert reason in node.log and 'Traceback' not in node.log
     client.wait_for_state(NODE, 'unconfigured')
     assert client.spin_until(lambda: any(
         status.level == DiagnosticStatus.ERROR and reason in status.message
-        for array in diagnostics for status in array.status))
+        for status in diagnostics.statuses))
     assert client.set_parameter(NODE, 'model', str(tiny_model.folder)).successful
     assert client.change(NODE, 'configure') and client.change(NODE, 'activate')
     assert client.call(PredictSkills, 'predict_skills', ONE).success
-    assert client.spin_until(lambda: diagnostics and diagnostics[-1].status[0].message == 'active')
+    assert client.spin_until(lambda: diagnostics.messages[-1:] == ['active'])
 
 
 def test_what_is_being_built_is_told(start_predictor, client, tmp_path, monkeypatch):
     """Building takes minutes on a robot: whoever watches the diagnostics sees what goes on."""
     monkeypatch.setenv('SKILL_PREDICTOR_CACHE', str(tmp_path / 'cache'))
-    diagnostics = client.collect(DiagnosticArray, '/diagnostics', 10)
+    diagnostics = client.diagnostics(NODE)
     # Often: what the timer publishes must not hide it.
     node = start_predictor(autostart=False, diagnostics_period_s=0.05)
     assert client.change(NODE, 'configure')
     assert client.spin_until(lambda: any(
-        'building mpnet in fp32' in message.status[0].message for message in diagnostics))
+        'building mpnet in fp32' in message for message in diagnostics.messages))
     assert 'building mpnet in fp32' in node.log
-    said = [(message.status[0].values[0].value, message.status[0].message, message.status[0].level)
-            for message in diagnostics]
-    building = [(message, level) for state, message, level in said if state == 'configuring']
+    building = [(status.message, status.level) for status in diagnostics.statuses
+                if status.values[0].value == 'configuring']
     first = next(place for place, (message, _) in enumerate(building) if message != 'configuring')
     assert 'configuring' not in [message for message, _ in building[first:]]
     assert {level for _, level in building} == {DiagnosticStatus.WARN}
@@ -228,7 +221,7 @@ def test_engine_that_is_not_there(start_predictor, client, parameter, value, rea
     ('thresholds.hands', 7.0, 'thresholds.hands must be from 0.0 to 1.0')])
 def test_wrong_start_parameter_costs_one_line(start_predictor, parameter, value, reason):
     node = start_predictor(**{parameter: value})
-    assert node.process.wait(20) == 1
+    assert node.wait(20) == 1
     assert reason in node.log and 'Traceback' not in node.log
 
 
@@ -236,7 +229,7 @@ def test_an_empty_list_as_start_parameter_is_named(start, tmp_path):
     file = tmp_path / 'parameters.yaml'
     file.write_text('/**:\n  ros__parameters:\n    task_topics: []\n')
     node = start('skill_predictor_node', '--params-file', str(file))
-    assert node.process.wait(20) == 1
+    assert node.wait(20) == 1
     assert 'no value was given for task_topics' in node.log and "['']" in node.log
     assert 'Traceback' not in node.log
 
@@ -267,15 +260,14 @@ def test_every_task_of_a_burst_is_answered_or_refused(start_predictor, client):
     """What does not fit into the queue is counted; nothing gets lost on the way to it."""
     start_predictor(queue_size=32, max_batch=1, diagnostics_period_s=0.1)
     client.wait_for_state(NODE, 'active')
-    diagnostics = client.collect(DiagnosticArray, '/diagnostics', 10)
+    diagnostics = client.diagnostics(NODE)
     publisher = client.node.create_publisher(TaskDescription, 'tasks', qos.tasks(5000))
     client.connected(publisher)
     for number in range(2000):
         publisher.publish(TaskDescription(task_id=str(number), text='sweep the deck'))
 
     def counted() -> int:
-        values = {pair.key: pair.value for pair in diagnostics[-1].status[0].values
-                  } if diagnostics else {}
+        values = diagnostics.values
         return int(values.get('tasks answered', 0)) + int(values.get('requests refused', 0))
     client.spin_until(lambda: counted() >= 2000)
     assert counted() == 2000
@@ -317,106 +309,6 @@ def test_cleanup_under_traffic_leaves_a_node_that_answers(start_predictor, clien
         client.node.destroy_timer(timer)
         client.node.destroy_publisher(publisher)
     assert 'a callback failed' not in node.log
-
-
-class TestManagedNode:
-    """Exceptions in transitions, in a node made to fail (in this process)."""
-
-    @pytest.fixture
-    def faulty(self, client):
-        class Faulty(ManagedNode):
-            fails: str = ''
-            released = 0
-
-            def _maybe(self, what):
-                if self.fails == what:
-                    raise RuntimeError(f'{what} went wrong')
-
-            def configure(self):
-                self._maybe('configure')
-
-            def activate(self):
-                self._maybe('activate')
-
-            def deactivate(self):
-                self._maybe('deactivate')
-
-            def release(self):
-                self.released += 1
-                self._maybe('release')
-
-        node = Faulty('faulty', context=client._context)
-        executor = SingleThreadedExecutor(context=client._context)
-        yield node
-        executor.shutdown()
-        node.destroy_node()
-
-    @pytest.mark.parametrize('fails, steps, ends_in', [
-        ('configure', ['configure'], 'unconfigured'),
-        ('activate', ['configure', 'activate'], 'inactive'),
-        ('deactivate', ['configure', 'activate', 'deactivate'], 'unconfigured'),
-        ('release', ['configure', 'cleanup'], 'unconfigured')])
-    def test_a_failing_transition_is_logged_and_leaves_a_usable_node(
-            self, faulty, fails, steps, ends_in):
-        faulty.fails = fails
-        for step in steps:
-            getattr(faulty, f'trigger_{step}')()
-        assert faulty.state == ends_in
-        assert f'{fails} went wrong' in faulty.last_error
-        faulty.fails = ''
-        if ends_in == 'unconfigured':
-            assert faulty.trigger_configure() is TransitionCallbackReturn.SUCCESS
-        assert faulty.trigger_activate() is TransitionCallbackReturn.SUCCESS
-        assert faulty.state == 'active' and not faulty.last_error
-
-    def test_kept_entities_are_destroyed_by_the_executor(self, faulty, client):
-        """Humble's executor cannot bear that they go between its wait and its take."""
-        executor = SingleThreadedExecutor(context=client._context)
-        executor.add_node(faulty)
-        faulty.spinning_thread = threading.Thread(target=executor.spin, daemon=True)
-        faulty.spinning_thread.start()
-        destroyed_by = []
-        faulty.keep(lambda entity: destroyed_by.append(threading.current_thread()), object())
-        ManagedNode.release(faulty)
-        executor.shutdown()
-        faulty.spinning_thread.join(10.0)
-        assert destroyed_by == [faulty.spinning_thread]
-
-    def test_a_transition_that_owes_answers_is_waited_for(self, faulty):
-        """Longer than for a model that loads: it drains a queue, and its callers wait."""
-        ended, responses = threading.Event(), []
-        faulty.deactivate = lambda: ended.wait(30.0)
-        faulty.trigger_configure()
-        faulty.trigger_activate()
-        request = ChangeState.Request()
-        request.transition.id = Transition.TRANSITION_DEACTIVATE
-        faulty._change_state_aside(request, ChangeState.Response()).add_done_callback(
-            lambda future: responses.append(future.result().success))
-        threading.Timer(managed.LOADING_TIMEOUT_S + 0.5, ended.set).start()
-        try:
-            assert faulty.close() and responses == [True] and faulty.released == 1
-        finally:
-            ended.set()
-            faulty._transitions.shutdown()
-
-    def test_a_model_that_loads_is_not_waited_for(self, faulty, monkeypatch):
-        monkeypatch.setattr(managed, 'LOADING_TIMEOUT_S', 0.1)
-        begun, ended = threading.Event(), threading.Event()
-        faulty.configure = lambda: begun.set() or ended.wait(30.0)
-        faulty.start()
-        assert begun.wait(10.0)
-        try:
-            assert not faulty.close() and not faulty.released
-        finally:
-            ended.set()
-            faulty._transitions.shutdown()
-
-    def test_the_log_has_the_traceback(self, faulty, capfd):
-        faulty.fails = 'configure'
-        faulty.trigger_configure()
-        err = capfd.readouterr().err
-        assert 'cannot configure: RuntimeError: configure went wrong' in err
-        assert 'Traceback' in err and '_maybe' in err
 
 
 def test_the_last_answers_are_of_the_model(start_predictor, client):

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParametersAtomically
 from std_msgs.msg import String
@@ -54,7 +54,7 @@ def vectors(client, node):
 
 @pytest.fixture(scope='module')
 def diagnostics(client, node):
-    return client.collect(DiagnosticArray, '/diagnostics', 10)
+    return client.diagnostics('skill_predictor')
 
 
 @pytest.fixture(scope='module')
@@ -140,14 +140,15 @@ def test_a_burst_is_answered_whole(client, publishers, vectors):
 
 
 def test_late_joiner_gets_the_last_vectors(client, publishers, vectors):
-    before = len(vectors)
-    publishers['tasks'].publish(TaskDescription(task_id='for-latecomers', text='red box'))
-    assert client.spin_until(lambda: len(vectors) > before)
+    ids = [f'for-latecomers-{number}' for number in range(5)]
+    for task_id in ids:
+        publishers['tasks'].publish(TaskDescription(task_id=task_id, text='red box'))
+    assert client.spin_until(lambda: vectors and vectors[-1].task_id == ids[-1])
     late = client.collect(SkillVector, 'skill_vectors', qos.results())
-    assert client.spin_until(lambda: late and late[-1].task_id == 'for-latecomers')
+    assert client.spin_until(lambda: late and late[-1].task_id == ids[-1])
     assert [vector.task_id for vector in late] == [
         vector.task_id for vector in vectors[-len(late):]]
-    assert len(late) > 3
+    assert [vector.task_id for vector in late[-5:]] == ids
 
 
 BAD_TEXTS = {
@@ -175,7 +176,7 @@ def test_bad_text_costs_only_its_own_answer(client, node, name):
 
 def test_bad_text_on_a_topic_gives_a_warning_and_no_vector(
         client, node, publishers, vectors, diagnostics):
-    diagnostics.clear()
+    diagnostics.statuses.clear()
     before = len(vectors)
     publishers['task_text'].publish(String(data=''))
     # Before the next bad text: of warnings within a second the node gives the first only.
@@ -185,7 +186,7 @@ def test_bad_text_on_a_topic_gives_a_warning_and_no_vector(
     assert client.spin_until(lambda: any(v.task_id == 'good' for v in vectors[before:]))
     assert not any(vector.task_id == 'bad' for vector in vectors)
     assert client.spin_until(lambda: any(
-        'not read' in message.status[0].message for message in diagnostics))
+        'not read' in message for message in diagnostics.messages))
 
 
 def test_undecodable_bytes_do_not_end_the_node(
@@ -202,11 +203,11 @@ def test_undecodable_bytes_do_not_end_the_node(
         'while not publisher.get_subscription_count(): time.sleep(0.05)\n'
         'publisher.publish(bytes([0, 1, 0, 0, 6, 0, 0, 0]) + b"ab\\xff\\xfe\\xe9\\0" + bytes(2))\n'
         'time.sleep(0.5)\n')
-    diagnostics.clear()
+    diagnostics.statuses.clear()
     subprocess.run([sys.executable, str(script)], check=True, timeout=30)
     # What rclpy makes of them differs from version to version.
     assert client.spin_until(lambda: 'a callback failed' in node.log or any(
-        'UTF-8' in message.status[0].message for message in diagnostics))
+        'UTF-8' in message for message in diagnostics.messages))
     assert node.alive
     assert predict(client, 'red box').success
 
@@ -256,12 +257,10 @@ def test_model_info(client, node, tiny_model, offline):
 def test_diagnostics_tell_how_the_node_is(client, node, diagnostics):
     predict(client, 'red box')
     client.spin(0.3)
-    diagnostics.clear()
-    assert client.spin_until(lambda: diagnostics)
-    status = diagnostics[-1].status[0]
-    values = {pair.key: pair.value for pair in status.values}
+    diagnostics.statuses.clear()
+    assert client.spin_until(lambda: diagnostics.statuses)
+    status, values = diagnostics.statuses[-1], diagnostics.values
     assert status.level == DiagnosticStatus.OK and status.message == 'active'
-    assert status.name == 'skill_predictor'
     assert values['backend'] == 'onnxruntime' and values['model'].startswith('tiny+')
     assert 0 < float(values['latency p50 [ms]']) <= float(values['latency p99 [ms]'])
     assert values['queue depth'] == '0' and values['queue size'] == '1500'
@@ -292,6 +291,12 @@ def test_wrong_parameters_are_refused_with_a_reason(client, node, name, value):
     result = client.set_parameter('skill_predictor', name, value)
     assert not result.successful and result.reason
     assert list(predict(client, 'red box').vectors[0].thresholds) == [0.5] * 6
+
+
+@pytest.mark.parametrize('name, value', [('autostart', False), ('diagnostics_period_s', 2.0)])
+def test_read_only_parameters_never_change(client, node, name, value):
+    result = client.set_parameter('skill_predictor', name, value)
+    assert not result.successful and 'read-only' in result.reason
 
 
 def test_a_set_that_is_refused_changes_nothing(client, node):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
 
 from skill_predictor import taxonomy
 from skill_predictor.allocation.capabilities import parse_fleet
@@ -130,20 +129,15 @@ def fleet(start, client, tiny_model, reports):
     for name in ('skill_predictor', 'fleet_allocator', 'simulated_fleet'):
         client.wait_for_state(name, 'active')
     # Two processes may take seconds to find each other, whatever a third one knows.
-    assert client.spin_until(lambda: watched(reports).get('never seen') == '0'), reports[-1:]
-    reports.clear()
+    assert client.spin_until(lambda: reports.values.get('never seen') == '0'), reports.values
+    reports.statuses.clear()
     return nodes
-
-
-def watched(reports) -> dict[str, str]:
-    """The allocator's latest diagnostics."""
-    return next(({pair.key: pair.value for pair in status.values} for array in reversed(reports)
-                 for status in array.status if status.name == 'fleet_allocator'), {})
 
 
 @pytest.fixture
 def reports(client):
-    return client.collect(DiagnosticArray, '/diagnostics', 10)
+    """What the allocator says about itself."""
+    return client.diagnostics('fleet_allocator')
 
 
 def test_a_task_in_words_is_carried_out(fleet, client):
@@ -197,12 +191,12 @@ def test_a_thousand_tasks_on_the_topic_meet_a_service_call(fleet, client):
 def test_killed_predictor_and_robots_do_not_hurt_the_allocator(fleet, client, reports):
     """The last test here: for 20 s, DDS counts killed nodes among the living."""
     predictor, allocator, robots = fleet
-    predictor.process.kill()
-    robots.process.kill()
+    predictor.kill()
+    robots.kill()
     vector = SkillVector(task_id='later', skills=list(taxonomy.SKILLS),
                          required=[False, True, False, False, False, False])
     vector.task.task_id = 'later'
-    assert client.spin_until(lambda: 'rover' in watched(reports).get('lost', ''))
+    assert client.spin_until(lambda: 'rover' in reports.values.get('lost', ''))
     response = client.call(AllocateTasks, 'allocate_tasks', AllocateTasks.Request(vectors=[vector]))
     assert response.allocations[0].status == TaskAllocation.STATUS_WAITING
     assert 'rover' in response.allocations[0].reason

@@ -45,6 +45,7 @@ def test_allocation_status_constants_are_those_of_the_ledger():
 
 
 def test_fixed_arrays_have_one_place_per_skill():
-    for path in FILES:
-        for size in re.findall(r'\[(\d+)\] ', path.read_text()):
-            assert int(size) == taxonomy.NUM_SKILLS, path.name
+    sizes = {path.name: re.findall(r'\[(\d+)\] ', path.read_text()) for path in FILES}
+    assert sizes['SkillVector.msg'] and sizes['GetModelInfo.srv']
+    for name, found in sizes.items():
+        assert set(found) <= {str(taxonomy.NUM_SKILLS)}, name

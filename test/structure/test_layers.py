@@ -19,13 +19,15 @@ MAY_IMPORT = {
     'taxonomy': set(),
     'markdown': set(),
     'extras': set(),
+    'outputs': set(),
     'allocation': {'taxonomy'},
     'inference': {'taxonomy'},
-    'dataset': {'taxonomy', 'inference', 'markdown', 'extras'},
-    'evaluation': {'taxonomy', 'markdown', 'extras', 'inference', 'dataset', 'allocation'},
+    'dataset': {'taxonomy', 'inference', 'markdown', 'extras', 'outputs'},
+    'evaluation': {'taxonomy', 'markdown', 'extras', 'outputs', 'inference', 'dataset', 'allocation'},
     'training': {'taxonomy', 'markdown', 'inference', 'dataset', 'evaluation'},
-    'commands': {'taxonomy', 'extras', 'inference', 'dataset', 'evaluation', 'allocation', 'training'},
-    'cli': {'commands', 'inference', 'dataset', 'evaluation', 'taxonomy'},
+    'commands': {'taxonomy', 'extras', 'outputs', 'inference', 'dataset', 'evaluation', 'allocation',
+                 'training'},
+    'cli': {'commands', 'extras'},
     'nodes': {'taxonomy', 'inference', 'allocation', 'evaluation', 'dataset'}}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob('*.py'))

@@ -63,16 +63,17 @@ def test_the_command_builds_and_predicts(without_torch, tiny):
 
 
 @pytest.mark.ros
-def test_the_node_serves(without_torch, tiny):
+def test_the_node_serves(without_torch, tiny, monkeypatch):
     pytest.importorskip('rclpy')
     pytest.importorskip('skill_predictor.msg')
-    sys.path.insert(0, str(ROOT / 'test' / 'nodes'))
-    import domains
-    from harness import Client, isolate, NodeProcess
+    monkeypatch.syspath_prepend(str(ROOT / 'test' / 'nodes'))
+    import ros_domains
+    from harness import Client, isolation, NodeProcess
     from skill_predictor.msg import TaskDescription
     from skill_predictor.srv import PredictSkills
-    domain = domains.reserve()
-    isolate(domain)
+    domain = ros_domains.reserve()
+    for name, value in isolation(domain).items():
+        monkeypatch.setenv(name, value)
     node = NodeProcess('skill_predictor_node', without_torch / 'node.log', model=str(tiny.folder),
                        encoders_folder=str(tiny.encoders))
     client = Client(domain)
@@ -83,4 +84,4 @@ def test_the_node_serves(without_torch, tiny):
         assert answer.success and len(answer.vectors) == 1
     finally:
         client.close()
-        node.stop()
+        node.finish()

@@ -18,6 +18,20 @@ WORDS = ('go fly drive swim dive walk take put red blue box deck dock roof lake 
          'from under and').split()
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """In products as small as here PyTorch's threads do little but wait for each other."""
+    try:
+        import torch
+    except ImportError:  # recipes are read without it
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @dataclass(frozen=True)
 class TinyEncoder:
     """An encoder of two layers: transformers' module, its weights, our description of it."""

@@ -157,12 +157,8 @@ def test_texts_are_cleaned_as_in_serving(tiny_encoder, vocabulary):
 @pytest.mark.parametrize('known', KNOWN_ENCODERS, ids=lambda known: known.name)
 def test_the_published_encoders_agree_with_their_graph(known):
     from safetensors.numpy import load_file
-    try:
-        path = base_weights.resolve(known.base, offline=True)
-        tokenizer = TaskTokenizer(find_vocabulary(offline=True), MAX_TOKENS)
-    except ModelError as error:
-        pytest.skip(f'no encoder on this machine: {error}')
-    weights = load_file(str(path))
+    weights = load_file(str(base_weights.resolve(known.base, offline=True)))
+    tokenizer = TaskTokenizer(find_vocabulary(offline=True), MAX_TOKENS)
     texts = ['Inspect the underside of the bridge for cracks', 'Dive!',
              'Bring me the fire extinguisher from the hallway, ' * 8]
     module = build_encoder(known.architecture, known.token_ids, weights)

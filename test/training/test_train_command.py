@@ -16,35 +16,20 @@ pytest.importorskip('peft')
 
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
+from small_dataset import SETTINGS, tasks, write_dataset  # noqa: E402
+
 from skill_predictor.cli import main  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.inference.store import read_model  # noqa: E402
 from skill_predictor.training.calibration import fit_calibration, scaled  # noqa: E402
 from skill_predictor.training.runs import read_run, RunError  # noqa: E402
 
-SKILL_WORDS = {'fly': 'fly', 'drive': 'wheels', 'walk': 'legs', 'swim': 'surface_water',
-               'dive': 'under_water', 'take': 'hands'}
-SETTINGS = ('trained_layers: 2\nhead_layers: [16]\nepochs: 12\nbatch_size: 8\n'
-            'encoder_rate: 3e-3\nhead_rate: 1e-2\n')
-
-
-def tasks(split, count, seed):
-    """Tasks whose label is in their words."""
-    generator = np.random.default_rng(seed)
-    for number in range(count):
-        words = generator.choice(list(SKILL_WORDS), 2, replace=False)
-        place = generator.choice(['deck', 'dock', 'roof', 'lake', 'stairs'])
-        yield TaskRecord(f'{split}-{number}', f'{words[0]} to the {place} and {words[1]}',
-                         tuple(SKILL_WORDS[word] for word in words))
-
 
 @pytest.fixture
 def ready(tiny_ensemble, tmp_path, monkeypatch):
     """The command but for its output, with a small dataset and a recipe for each small encoder."""
     monkeypatch.chdir(tmp_path)  # where runs are kept
-    for seed, (split, count) in enumerate([('train', 80), ('validation', 30), ('test', 20),
-                                           ('test_domains', 20)]):
-        write_tasks(tasks(split, count, seed), tmp_path / f'{split}.jsonl')
+    write_dataset(tmp_path)
     (tmp_path / 'mpnet.yaml').write_text('encoder: mpnet\nadapter_rank: 4\n' + SETTINGS)
     (tmp_path / 'bert.yaml').write_text('encoder: bert\n' + SETTINGS)
     return ['train', str(tmp_path), '--recipes', str(tmp_path / 'mpnet.yaml'),

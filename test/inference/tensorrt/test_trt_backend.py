@@ -150,7 +150,8 @@ def test_auto_takes_the_gpu(gpu, model, built):
 def test_a_machine_without_a_gpu_says_so(monkeypatch, model):
     import sys
     monkeypatch.setitem(sys.modules, 'pycuda', None)
-    with pytest.raises(BackendError, match='tensorrt: pycuda does not load'):
+    monkeypatch.setattr(cuda, '_sign_of_gpu', lambda: False)
+    with pytest.raises(BackendError, match='tensorrt: there is no NVIDIA GPU here'):
         open_backend('tensorrt', model)
 
 
@@ -162,6 +163,7 @@ def test_what_pycuda_lacks_is_said(monkeypatch, error, said):
     def driver():
         raise error
     monkeypatch.setattr(cuda, '_driver', driver)
+    monkeypatch.setattr(cuda, '_sign_of_gpu', lambda: True)
     assert f'({error}); {said}' in cuda.missing()
 
 
@@ -169,6 +171,7 @@ def test_what_pycuda_lacks_is_said(monkeypatch, error, said):
 def test_nothing_is_built_where_no_gpu_is_to_run_it(monkeypatch, model, built, step):
     """TensorRT for RTX would build for minutes before anybody asks for the GPU."""
     monkeypatch.setattr(cuda, '_driver', lambda: importlib.import_module('no_pycuda_here'))
+    monkeypatch.setattr(cuda, '_sign_of_gpu', lambda: True)
     monkeypatch.setattr(tensorrt, 'find_library',
                         lambda: Library(None, 'tensorrt_rtx', '1.7'))
     with pytest.raises(BackendError, match='pycuda does not load .*no_pycuda_here'):

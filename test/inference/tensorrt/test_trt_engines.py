@@ -140,11 +140,17 @@ def test_a_library_that_needs_a_gpu_says_so(request_of, library, monkeypatch):
 
 
 _BUILDER = """
-import sys
+import sys, time
 from skill_predictor.inference.store import read_model
 from skill_predictor.inference.tensorrt.device import ANY_DEVICE
+from skill_predictor.inference.tensorrt import engines
 from skill_predictor.inference.tensorrt.engines import engine_file, EngineRequest
 from skill_predictor.inference.tensorrt.library import find_library
+build = engines.build_plan
+def slow(*args, **options):
+    time.sleep(2.0)  # the other one comes to the lock meanwhile
+    return build(*args, **options)
+engines.build_plan = slow
 model = read_model(sys.argv[1])
 request = EngineRequest(model, model.encoders[1], find_library('tensorrt_rtx'), ANY_DEVICE)
 print('ready', flush=True)
@@ -157,11 +163,17 @@ def test_two_processes_build_once(tiny):
     running = [subprocess.Popen([sys.executable, '-c', _BUILDER, str(tiny.folder)], cwd=ROOT,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
                for _ in range(2)]
-    for process in running:
-        assert process.stdout.readline() == 'ready\n'
-    for process in running:
-        process.stdin.write('\n')
-        process.stdin.flush()
-    outputs = [process.communicate(timeout=120)[0] for process in running]
+    try:
+        for process in running:
+            assert process.stdout.readline() == 'ready\n'
+        for process in running:
+            process.stdin.write('\n')
+            process.stdin.flush()
+        outputs = [process.communicate(timeout=120)[0] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
     assert all(process.returncode == 0 for process in running)
     assert sum('built the fp16 engine' in output for output in outputs) == 1
+    assert sum('another process is building' in output for output in outputs) == 1, 'one has waited'

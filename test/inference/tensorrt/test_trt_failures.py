@@ -21,13 +21,27 @@ def batch(tasks, tokens, seed=0):
     return ids, np.ones_like(ids)
 
 
-@pytest.mark.parametrize('break_it', ['broken', 'refuses'])
-def test_the_cpu_takes_over(gpu, model, built, break_it):
+def overflow(backend, monkeypatch):
+    """One of the answers is no number from now on, as after an overflow in half precision."""
+    run = backend.run
+
+    def spoilt(inputs):
+        answers = run(inputs)
+        answers[-1][1, 4] = np.nan
+        return answers
+    monkeypatch.setattr(backend, 'run', spoilt)
+
+
+@pytest.mark.parametrize('break_it', ['broken', 'refuses', 'overflows'])
+def test_the_cpu_takes_over(gpu, model, built, monkeypatch, break_it):
     lines = []
     opened = open_backend('tensorrt', model, BackendOptions(threads=1), lines.append)
     inputs = [batch(3, 12), batch(3, 12, 1)]
     first = opened.run(inputs)
-    setattr(gpu, break_it, True)
+    if break_it == 'overflows':
+        overflow(opened._backend, monkeypatch)
+    else:
+        setattr(gpu, break_it, True)
     second = opened.run(inputs)
     assert opened.name == 'onnxruntime' and 'tensorrt failed' in opened.trouble
     assert 'CPU, int8' in opened.device and any('the CPU takes over' in line for line in lines)
