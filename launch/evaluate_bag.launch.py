@@ -60,6 +60,8 @@ def generate_launch_description() -> LaunchDescription:
 def _start(context: LaunchContext) -> list:
     values = {name: perform_typed_substitution(context, [LaunchConfiguration(name)], kind)
               for name, kind in TYPES.items() if context.launch_configurations[name]}
+    if 'bag' not in values:
+        raise RuntimeError('say which recording: bag:=...')
     if not Path(values['bag']).exists():
         raise RuntimeError(f'there is no bag at {values["bag"]}')
     evaluator = Node(

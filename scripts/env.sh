@@ -19,6 +19,17 @@ if [ ! -x "$_sp_root/.venv/bin/python3" ] || [ ! -f "$_sp_root/.overlay/install/
   return 1 2>/dev/null || exit 1
 fi
 
+# The overlay is made of links: it knows nothing of files that came or went after it.
+_sp_files() {
+  (cd "$1" && find skill_predictor launch config -name '*.py' -o -name '*.yaml' -o -name '*.html') 2>/dev/null | sort
+}
+_sp_links="$_sp_root/.overlay/src/skill_predictor"
+if [ -d "$_sp_links" ] && [ "$(_sp_files "$_sp_root")" != "$(_sp_files "$_sp_links")" ]; then
+  echo "scripts/env.sh: files were added or removed since the last set-up; run 'make setup' in $_sp_root" >&2
+fi
+unset -f _sp_files
+unset _sp_links
+
 export VIRTUAL_ENV="$_sp_root/.venv"
 export PATH="$VIRTUAL_ENV/bin:$PATH"
 if [ -z "${ROS_DISTRO:-}" ]; then

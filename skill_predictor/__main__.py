@@ -2,7 +2,10 @@
 
 import sys
 
-from .cli import main
-
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        from .cli import main
+        code = main()
+    except KeyboardInterrupt:  # while it was loaded
+        code = 130
+    sys.exit(code)

@@ -1,7 +1,8 @@
 """The command ``skill-predictor``: its sub-commands, its errors and its exit codes.
 
 Exit codes: 0 done, 1 failed (or some task could not be answered), 2 wrong usage, 3 evaluated, but
-not all of a recording can be trusted, 130 interrupted, 141 the reader of standard output went away.
+not all of a recording can be trusted, 130 interrupted, 141 the reader of standard output went away,
+143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 from . import __version__
-from .commands import UsageError
 
 PROGRAM = 'skill-predictor'
 
@@ -22,7 +25,19 @@ COMMANDS = ('prepare', 'build-engines', 'info', 'predict', 'evaluate', 'benchmar
             'report', 'data', 'train', 'verify', 'ablate')
 """Sub-commands in the order a user meets them; each is a module of ``commands``."""
 
+TOLD = {'commands': ('UsageError',), 'inference.errors': ('ModelError', 'BackendError'),
+        'dataset.lines': ('RecordError',), 'dataset.chat': ('ChatError', 'AnswerError'),
+        'evaluation.bags.opening': ('BagError',)}
+"""Errors, by their modules, that say by themselves what is wrong and what to do."""
+
 _EXAMPLES = """\
+exit codes:
+  0  done
+  1  failed, a check did not pass, or something could not be answered or was left out
+  2  wrong usage
+  3  evaluated, but not all of a recording can be trusted (bag)
+  130, 143  stopped by Ctrl-C, by SIGTERM;  141  who read the output went away
+
 examples:
   skill-predictor prepare
   skill-predictor predict "Bring me the fire extinguisher from the hallway"
@@ -57,15 +72,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code; see the module's docstring.
     """
-    if hasattr(sys.stdout, 'reconfigure'):
-        sys.stdout.reconfigure(errors='replace')  # a letter that the terminal lacks is no failure
-    args = argparse.Namespace(command=None, debug=False)
+    args = argparse.Namespace(program=PROGRAM, debug=False)
     try:
-        args = _parser().parse_args(argv, args)
-        code = args.run(args)
-        sys.stdout.flush()  # here, so that a reader who went away is met inside of the try
+        _ready_streams()
+        with _ended_by_sigterm():
+            args = _arguments(argv, args)
+            code = args.run(args)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, so that a reader who went away is met inside of the try
         return code
-    except SystemExit as stop:  # of argparse: --help, --version, a wrong argument
+    except SystemExit as stop:  # of argparse: --help, --version, a wrong argument; of SIGTERM
         return int(stop.code or 0)
     except KeyboardInterrupt:
         return 130
@@ -75,7 +91,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        return _fail(f'{PROGRAM} {args.command}' if args.command else PROGRAM, error)
+        return _fail(args.program, error)
+
+
+def _ready_streams() -> None:
+    if hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='replace')  # a letter that the terminal lacks is no failure
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, 'w')  # closed: print() would take standard output instead
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM (timeout, systemd, docker stop) tidy up like Ctrl-C does: no half file stays."""
+    if (threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL):
+        yield
+        return
+
+    def stop(number, frame) -> None:
+        raise SystemExit(128 + number)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _arguments(argv: Sequence[str] | None, args: argparse.Namespace) -> argparse.Namespace:
+    parser = _parser()
+    args, unknown = parser.parse_known_args(argv, args)
+    if unknown:  # said by the command itself, whose help knows what there is
+        args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')
+    return args
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,9 +138,20 @@ def _parser() -> argparse.ArgumentParser:
         if module is not None:
             module.add_parser(commands)
             commands.choices[name].set_defaults(run=module.run)
-            # Before or after the sub-command; absent here must not undo what stands before.
-            commands.choices[name].add_argument('--debug', default=argparse.SUPPRESS, **debug)
+    for part in _parts(commands):
+        # Before or after any sub-command; absent here must not undo what stands before.
+        part.add_argument('--debug', default=argparse.SUPPRESS, **debug)
+        part.set_defaults(parser=part, program=part.prog)
     return parser
+
+
+def _parts(commands: argparse._SubParsersAction) -> Iterator[argparse.ArgumentParser]:
+    """Parsers of all sub-commands, and of their own sub-commands."""
+    for parser in commands.choices.values():
+        yield parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from _parts(action)
 
 
 def _module(command: str) -> ModuleType | None:
@@ -108,32 +167,32 @@ def _module(command: str) -> ModuleType | None:
 
 def _fail(program: str, error: Exception) -> int:
     print(f'{program}: {_explain(error)}', file=sys.stderr)
-    if isinstance(error, UsageError):
+    if isinstance(error, _known('commands', 'UsageError')):
         print(f'Try: {program} --help', file=sys.stderr)
         return 2
     return 1
 
 
+def _known(module: str, *names: str) -> tuple[type[Exception], ...]:
+    """Classes of a module of ours; what was not imported, because a package is missing, was not raised."""
+    loaded = sys.modules.get(f'{__package__}.{module}')
+    return tuple(getattr(loaded, name) for name in names if hasattr(loaded, name))
+
+
 def _explain(error: Exception) -> str:
-    # Late: a usage error must not wait for these.
-    from .dataset.chat import AnswerError, ChatError
-    from .dataset.records import RecordError
-    from .evaluation.bags.reading import BagError
-    from .inference.errors import BackendError, ModelError, TextError
-    if isinstance(error, TextError):
+    if isinstance(error, _known('inference.errors', 'TextError')):
         return f'a text cannot be read: {error}'
-    if isinstance(error, (UsageError, ModelError, BackendError, RecordError, ChatError,
-                          AnswerError, BagError)):
+    if any(isinstance(error, _known(module, *names)) for module, names in TOLD.items()):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f'{error} (pip install {error.name.partition(".")[0]})'
     if isinstance(error, ImportError):
-        return str(error)
+        from .extras import advice
+        return advice(error)
     return f'unexpected {type(error).__name__}: {error}; --debug shows where it comes from'
 
 
 def _discard_stdout() -> None:
     """Let the flush at the interpreter's end go nowhere instead of to the closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,16 +7,14 @@ imported inside of ``run``, so that help and usage errors come at once.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO, TYPE_CHECKING
 
+from .argument_types import threads
 from ..inference.choices import ENGINES, PRECISIONS
+from ..outputs import output as output
 from ..taxonomy import skill_index, SKILLS, UnknownSkillError
 
 if TYPE_CHECKING:
@@ -57,18 +55,12 @@ def add_weights_options(parser: argparse.ArgumentParser) -> None:
 
 def add_prediction_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a command that predicts: threads and thresholds."""
-    parser.add_argument('--threads', type=_threads, default=0, metavar='N',
+    parser.add_argument('--threads', type=threads, default=0, metavar='N',
                         help='CPU threads (default: one per core)')
     parser.add_argument(
         '--threshold', type=_threshold, action='append', default=[], metavar='[SKILL=]P',
         help='probability from which a skill is required: 0.5 for all skills, hands=0.4 for one; '
         'may be repeated (default: what the model states)')
-
-
-def _threads(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of threads; give 0 or more')
-    return int(text)
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -85,6 +77,19 @@ def _threshold(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(
             f'{number!r} is no threshold; give a number above 0 and at most 1')
     return name, value
+
+
+def standard_input() -> TextIO:
+    """Standard input.
+
+    Raises
+    ------
+    UsageError
+        When it is closed.
+    """
+    if sys.stdin is None:
+        raise UsageError('standard input is closed; give a file with --input')
+    return sys.stdin
 
 
 def apply_thresholds(own: tuple[float, ...],
@@ -182,48 +187,3 @@ def _terminal():
     except ModuleNotFoundError:
         return None
     return Console(stderr=True)
-
-
-@contextmanager
-def output(path: str | None) -> Iterator[TextIO]:
-    """Standard output for ``None`` and ``-``, else a file that appears whole or not at all.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written.
-    """
-    if path is None or path == '-':
-        yield sys.stdout
-    elif os.path.exists(path) and not os.path.isfile(path):
-        # /dev/null, a named pipe: to be written to, not to be replaced.
-        with open(path, 'w', encoding='utf-8') as stream:
-            yield stream
-    else:
-        yield from _whole_file(path)
-
-
-def _whole_file(path: str) -> Iterator[TextIO]:
-    target = Path(path).resolve()  # a link stays, what it leads to is replaced
-    try:
-        handle, scratch = tempfile.mkstemp(dir=target.parent, prefix='.partial-')
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
-    try:
-        with open(handle, 'w', encoding='utf-8', newline='\n') as stream:
-            yield stream
-        _copy_mode(target, scratch)
-        os.replace(scratch, target)
-    except BaseException:
-        os.unlink(scratch)
-        raise
-
-
-def _copy_mode(target: Path, scratch: str) -> None:
-    """Give the new file the rights of the old one, or of any new file (mkstemp hides it)."""
-    if target.exists():
-        shutil.copymode(target, scratch)
-    else:
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(scratch, 0o666 & ~umask)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from . import add_weights_options, output, UsageError
+from .argument_types import positive, seed
 from .train import require_packages
+from ..outputs import require_writable
 
 _EXAMPLES = """\
 VARIANTS is a YAML file with a line for each variant, such as
@@ -35,11 +37,11 @@ def add_parser(subparsers) -> None:
                         help='YAML file: name to list of key=value')
     parser.add_argument('--output', required=True, type=Path, metavar='FILE',
                         help='JSON, for `skill-predictor report --ablation`')
-    parser.add_argument('--tasks', type=int, default=6000, metavar='N',
+    parser.add_argument('--tasks', type=positive, default=6000, metavar='N',
                         help='training tasks to fit, at least (default: 6000)')
-    parser.add_argument('--judging', type=int, default=3000, metavar='N',
+    parser.add_argument('--judging', type=positive, default=3000, metavar='N',
                         help='tasks of other writers that judge, at most (default: 3000)')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='N',
+    parser.add_argument('--seeds', type=seed, nargs='+', default=[0], metavar='N',
                         help='train each variant with these seeds (default: 0)')
     add_weights_options(parser)
 
@@ -47,6 +49,7 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and judge every variant, the unchanged recipe first."""
     require_packages()
+    require_writable(args.output)
     from ..dataset.manifest import read_splits, TRAIN, VALIDATION
     from ..evaluation.ablation import against, BASE, packed
     from ..inference.known_encoders import find_vocabulary, known_encoder, MAX_TOKENS

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_option, add_weights_options, output, progress_lines
-from .argument_types import positive, whole_number
+from .argument_types import positive, seconds, threads, whole_number
 from ..inference.choices import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def add_parser(subparsers) -> None:
                         help='tasks that run together (default: 1 8 32)')
     parser.add_argument('--tokens', nargs='+', type=_length, default=[12, 24, 48], metavar='N',
                         help='lengths of a task, special tokens included (default: 12 24 48)')
-    parser.add_argument('--seconds', type=float, default=5.0, metavar='S',
+    parser.add_argument('--seconds', type=seconds, default=5.0, metavar='S',
                         help='for each batch and length (default: 5)')
-    parser.add_argument('--threads', type=int, default=0, metavar='N',
+    parser.add_argument('--threads', type=threads, default=0, metavar='N',
                         help='CPU threads (default: one per core)')
-    parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
+    parser.add_argument('--json', metavar='FILE', help='write all figures to FILE; -: to standard '
+                        'output, and no table')
     add_weights_options(parser)
 
 
@@ -64,13 +65,14 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and print a table."""
     from ..evaluation.speed import machine
     with ExitStack() as stack:
+        # What cannot be written is better found out now than after minutes.
+        stream = stack.enter_context(output(args.json)) if args.json else None
         loaded, about = _load(args, stack)
         found: dict[str, Any] = {
             'machine': machine.describe(), 'model': next(iter(loaded.values())).model.version,
             'engines': about, 'one_task': _one_task(loaded, args.seconds),
             'batches': _batches(loaded, args), 'roofline': _roofline(loaded, args)}
-    if args.json:
-        with output(args.json) as stream:
+        if stream:
             stream.write(json.dumps(found, indent=2) + '\n')
     if args.json != '-':
         print(_readable(found))

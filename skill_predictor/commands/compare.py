@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, output, UsageError
-from .argument_types import whole_number
+from .argument_types import count
 from ..dataset.chat import ChatError
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS, TRAIN, VALIDATION
-from ..dataset.records import label_flags, TaskRecord
+from ..dataset.records import label_flags, RecordError, TaskRecord
 from ..extras import install
+from ..outputs import require_writable
 from .compared_systems import reason_not_to_ask, systems
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _EXAMPLES = """\
 The model is run by the code that serves it; the simple systems are fitted to train.jsonl. Each system
 is tested against the model by McNemar's test. Language models are asked through any server with an
 OpenAI-compatible API, all with the same prompt and without examples.
+
+The exit code is 1 when a language model that was named is left out.
 
 examples:
   skill-predictor compare data
@@ -50,7 +53,7 @@ def add_parser(subparsers) -> None:
                         help='other released models, as folders or names')
     parser.add_argument('--no-baselines', action='store_true',
                         help='leave out the systems that are fitted here')
-    parser.add_argument('--setfit', type=_pairs, default=0, metavar='PAIRS',
+    parser.add_argument('--setfit', type=count, default=0, metavar='PAIRS',
                         help='fit SetFit on both encoders too, with this many pairs of tasks '
                              '(default: 0, not at all; 10000 take about 45 minutes on 2 cores)')
     parser.add_argument('--language-models', nargs='+', default=[], metavar='NAME',
@@ -60,15 +63,12 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--answer-format', choices=('json_schema', 'json_object', 'none'),
                         default='json_schema', help='how the server is held to JSON '
                         '(default: json_schema)')
-    parser.add_argument('--json', metavar='FILE', help='write figures and every decision to FILE')
+    parser.add_argument('--json', metavar='FILE', help='write figures and every decision to FILE; '
+                        '-: to standard output, and no tables')
     parser.add_argument('--earlier', metavar='FILE', help='put the systems of an earlier comparison '
                         'on the same tasks, its --json file, beside those of this one')
     add_model_options(parser)
     add_prediction_options(parser)
-
-
-def _pairs(text: str) -> int:
-    return whole_number(text, 0)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
     scikit_learn()
     if args.setfit and importlib.util.find_spec('setfit') is None:
         raise ImportError(f'--setfit needs the setfit library: {install("train", "setfit")}')
-    judged = read_chosen(args.data, args.splits)
+    if args.json:
+        require_writable(args.json)  # better found out now than after the first system
+    judged = read_judged(args.data, args.splits)
     texts = {name: [task.text for task in tasks] for name, tasks in judged.items()}
     answers: dict[str, dict[str, np.ndarray]] = {name: {} for name in judged}
     unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
@@ -149,6 +151,19 @@ def _write(path: str, judged, data: dict[str, str], versions: dict[str, str], an
         for split, tasks in judged.items()}}
     with output(path) as stream:
         stream.write(json.dumps(found) + '\n')
+
+
+def read_judged(folder: Path, names: Sequence[str]) -> dict[str, list[TaskRecord]]:
+    """Splits of a dataset's folder by name.
+
+    Raises
+    ------
+    RecordError
+        When there is no such folder, or see :func:`read_chosen`.
+    """
+    if not folder.is_dir():
+        raise RecordError('there is no such folder; name that of a dataset', str(folder))
+    return read_chosen(folder, names)
 
 
 def texts_sha256(tasks: Sequence[TaskRecord]) -> str:

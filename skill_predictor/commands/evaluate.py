@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
-               UsageError)
+               standard_input, UsageError)
 from .predict import answer
 from ..dataset.records import read_tasks, RecordError, TaskRecord
 from ..taxonomy import SKILLS
@@ -47,17 +47,21 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--json', metavar='FILE',
                         help='write the report to FILE; -: to standard output, and no table')
     parser.add_argument('--output', metavar='FILE',
-                        help='write probabilities and label of each task to FILE as JSON lines')
+                        help='write probabilities and label of each task to FILE as JSON lines; '
+                        '-: to standard output, and no table')
     add_model_options(parser)
     add_prediction_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score; 0 even when some tasks could not be read, because they are scored as wrong."""
+    from ..evaluation.bags.preconditions import same_file
     from ..evaluation.metrics import scikit_learn
     from ..evaluation.run import evaluate, predict_each
-    if args.json is not None and args.json == args.output:
-        raise UsageError('--json and --output need a file each')
+    same = same_file({'--json': args.json, '--output': args.output,
+                      '--input': None if args.input == '-' else args.input})
+    if same is not None:
+        raise UsageError(f'{same[0]} and {same[1]} need a file each')
     scikit_learn()  # slow to load; missing, better found out now than after the predictions
     content = _read(args.input)
     records = _parse(args.input, content)
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(path: str) -> bytes:
-    return sys.stdin.buffer.read() if path == '-' else Path(path).read_bytes()
+    return standard_input().buffer.read() if path == '-' else Path(path).read_bytes()
 
 
 def _parse(path: str, content: bytes) -> list[TaskRecord]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO, TYPE_CHECKING
 
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
-               UsageError)
+               standard_input, UsageError)
 from ..dataset.records import read_tasks, RecordError, TaskRecord
 from ..taxonomy import SKILLS
 
@@ -57,7 +57,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--output', metavar='FILE',
                         help='write JSON lines to FILE, whole or not at all; -: standard output')
     parser.add_argument('--json', action='store_true',
-                        help='print JSON lines instead of a table')
+                        help='print JSON lines instead of a table; it takes no FILE: for that, --output')
     add_model_options(parser)
     add_prediction_options(parser)
 
@@ -66,7 +66,10 @@ def run(args: argparse.Namespace) -> int:
     """Answer; 1 when a task could not be read."""
     if args.texts and args.input is not None:
         raise UsageError('give tasks as arguments or with --input, not both')
-    if not args.texts and args.input is None and sys.stdin.isatty():
+    files = [text for text in args.texts if text.endswith(('.json', '.jsonl')) and ' ' not in text]
+    if files:
+        raise UsageError(f'{files[0]} is no task; --input FILE reads tasks, --output FILE writes answers')
+    if not args.texts and args.input is None and standard_input().isatty():
         raise UsageError(f'no task given; for example: {_EXAMPLE}')
     tasks = [TaskRecord(str(number), text) for number, text in enumerate(args.texts, 1)]
     if tasks and args.output is None and not args.json:
@@ -176,7 +179,7 @@ def _source(path: str | None, unused: bool) -> Iterator[FileIO | None]:
     if unused:
         yield None
     elif path is None or path == '-':
-        yield open(sys.stdin.fileno(), 'rb', buffering=0, closefd=False)
+        yield open(standard_input().fileno(), 'rb', buffering=0, closefd=False)
     else:
         with open(path, 'rb', buffering=0) as stream:
             yield stream

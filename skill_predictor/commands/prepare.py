@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_model_options, progress_lines
+from .argument_types import days
 
 if TYPE_CHECKING:
     from ..inference.backends import BackendOptions
@@ -39,7 +40,7 @@ def add_parser(subparsers) -> None:
     add_model_options(parser)
     parser.add_argument('--rebuild', action='store_true', help='build even what is there')
     parser.add_argument(
-        '--prune', type=_days, nargs='?', const=PRUNE_DAYS, metavar='DAYS',
+        '--prune', type=days, nargs='?', const=PRUNE_DAYS, metavar='DAYS',
         help='then delete from the cache what was built from any model, with any precision, and was '
         f'not loaded for so many days (default: {PRUNE_DAYS}); it would be built again when needed')
 
@@ -94,23 +95,13 @@ def _second(engine: str, model: ReleasedModel, options: BackendOptions) -> list[
     return OnnxRuntimeBackend.prepare(model, on_cpu(options), lambda line: None)
 
 
-def _prune(days: float, keep: set[Path]) -> None:
+def _prune(unused_days: float, keep: set[Path]) -> None:
     from ..inference.built_files import remove_unused
     from ..inference.locations import artefacts_dir
-    gone = remove_unused(artefacts_dir(), days * 86400, keep)
+    gone = remove_unused(artefacts_dir(), unused_days * 86400, keep)
     for folder, size in gone:
         print(f'deleted {folder} ({size / 1e6:.0f} MB)')
-    print(f'{sum(size for _, size in gone) / 1e6:.0f} MB freed: not loaded for {days:g} days')
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of days') from None
-    if not 0 <= days < float('inf'):
-        raise argparse.ArgumentTypeError('days must be 0 or more')
-    return days
+    print(f'{sum(size for _, size in gone) / 1e6:.0f} MB freed: not loaded for {unused_days:g} days')
 
 
 def _engines(backend: str) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any, TYPE_CHECKING
 
 from . import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                UsageError)
-from .compare import texts_sha256
-from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS
+from .compare import read_judged, texts_sha256
+from ..dataset.manifest import TEST, TEST_DOMAINS
 from ..dataset.records import label_flags, read_sentences, TaskRecord
+from ..outputs import require_writable
 
 if TYPE_CHECKING:
     from ..evaluation.ablation import Effect
@@ -41,7 +42,8 @@ def add_parser(subparsers) -> None:
         description='Write the evaluation of a model, with plots, as one HTML page.')
     parser.add_argument('data', type=Path, metavar='DATA', help="the dataset's folder")
     parser.add_argument('--output', required=True, metavar='FILE',
-                        help='the page to write, or the Markdown file (.md)')
+                        help='the page to write, or the Markdown file (.md); '
+                        '-: the page, to standard output')
     parser.add_argument('--splits', nargs='+', default=[TEST, TEST_DOMAINS], metavar='SPLIT',
                         help='tasks to judge by (default: test test_domains)')
     parser.add_argument('--comparison', metavar='FILE',
@@ -56,12 +58,15 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, and write the page."""
-    from ..evaluation.metrics import scikit_learn
+    from ..evaluation.bags.preconditions import require_packages
     from ..evaluation.report.page import page
     from ..evaluation.report.plots import coverages
     from ..evaluation.report.summary import summary
-    scikit_learn()
-    judged = read_chosen(args.data, args.splits)
+    require_packages(pages=True)
+    picture = Path(args.output).with_suffix('.svg') if args.output.endswith('.md') else None
+    for path in filter(None, (args.output, picture)):
+        require_writable(path)  # better found out now than after the predictions
+    judged = read_judged(args.data, args.splits)
     comparisons, agreement = _comparison(args.comparison, judged), _agreement(args.agreement)
     ablations = {_name(path, args.ablation): _ablation(path) for path in args.ablation}
     with closing(load_predictor(args)) as predictor:
@@ -70,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
         found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
         about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
-    title, picture = f'{model.name}: evaluation', Path(args.output).with_suffix('.svg')
-    if args.output.endswith('.md'):
+    title = f'{model.name}: evaluation'
+    if picture is not None:
         text = summary(title, about, found, comparisons, ablations, agreement, picture.name)
         with output(str(picture)) as stream:
             stream.write(coverages({split.name: (split.read.labels, split.read.moved)

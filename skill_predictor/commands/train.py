@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_weights_options, UsageError
+from .argument_types import seed
 from ..extras import install
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--runs', type=Path, metavar='DIR', help='where checkpoints, logs and '
                         'weights of the single encoders are kept (default: runs/NAME)')
     parser.add_argument('--name', help='name of the model (default: that of its folder)')
-    parser.add_argument('--seed', type=int, default=0, metavar='N',
+    parser.add_argument('--seed', type=seed, default=0, metavar='N',
                         help='start of all random numbers (default: 0)')
     add_weights_options(parser)
     parser.add_argument('--overwrite', action='store_true',

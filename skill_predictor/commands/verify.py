@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 import json
 import sys
-from contextlib import closing
+from contextlib import closing, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import (add_model_option, add_weights_options, output, progress_bar, progress_lines,
                UsageError)
 from .argument_types import fraction
-from ..dataset.records import label_flags, read_tasks
+from ..dataset.records import label_flags, read_tasks, TaskRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,13 +45,14 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--forms', nargs='+', choices=FORMS, default=list(FORMS[:3]),
                         help='ONNX graphs in fp32, mixed fp16 and int8; tensorrt needs a GPU '
                              '(default: fp32 fp16 int8)')
-    parser.add_argument('--max-difference', type=float, default=MAX_DIFFERENCE, metavar='P',
+    parser.add_argument('--max-difference', type=fraction, default=MAX_DIFFERENCE, metavar='P',
                         help='largest difference of a probability, for all but int8; a '
                              'decision may differ only this near to the threshold '
                              '(default: 0.01)')
     parser.add_argument('--max-drop', type=fraction, default=MAX_DROP, metavar='P',
                         help='by which exact match may be lower in int8 (default: 0.005)')
-    parser.add_argument('--json', metavar='FILE', help='write all figures to FILE')
+    parser.add_argument('--json', metavar='FILE', help='write all figures to FILE; -: to standard '
+                        'output, and no table')
     add_model_option(parser)
     add_weights_options(parser)
 
@@ -72,15 +73,17 @@ def run(args: argparse.Namespace) -> int:
     if set(args.forms) <= {name}:
         raise UsageError(f'there is nothing to compare: the reference is {name} itself (PyTorch and '
                          'transformers are not installed)')
-    reference = _probabilities(args, model, name, texts)
-    thresholds = np.asarray(model.thresholds, dtype=np.float32)
-    found = {form: agreement(reference, _probabilities(args, model, form, texts), labels,
-                             thresholds, args.max_difference) for form in args.forms if form != name}
-    for_people = args.json != '-'
-    if for_people:
-        _table(model.version, name, len(tasks), found)
-    if args.json:
-        with output(args.json) as stream:
+    _refuse_unreadable(model, tasks)
+    with ExitStack() as stack:
+        # What cannot be written is better found out now than after three forms.
+        stream = stack.enter_context(output(args.json)) if args.json else None
+        reference = _probabilities(args, model, name, texts)
+        thresholds = np.asarray(model.thresholds, dtype=np.float32)
+        found = {form: agreement(reference, _probabilities(args, model, form, texts), labels, thresholds,
+                                 args.max_difference) for form in args.forms if form != name}
+        if args.json != '-':
+            _table(model.version, name, len(tasks), found)
+        if stream:
             stream.write(json.dumps({
                 'model': model.version, 'reference': name, 'tasks': len(tasks),
                 'files': ', '.join(Path(path).name for path in args.tasks),
@@ -92,6 +95,18 @@ def run(args: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def _refuse_unreadable(model, tasks: list[TaskRecord]) -> None:
+    from ..inference.errors import TextError
+    from ..inference.text import clean_text
+    from ..inference.tokenizer import TaskTokenizer
+    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    for task in tasks:
+        try:
+            tokenizer.tokenize(clean_text(task.text))
+        except TextError as error:
+            raise UsageError(f'task {task.id} cannot be read: {error}; leave it out, or correct it') from error
+
+
 def _probabilities(args: argparse.Namespace, model, form: str, texts: list[str]) -> np.ndarray:
     import numpy as np
     from ..inference.predictor import SkillPredictor
@@ -101,9 +116,6 @@ def _probabilities(args: argparse.Namespace, model, form: str, texts: list[str])
     with closing(SkillPredictor(model, backend)) as predictor, progress_bar(len(texts)) as done:
         # One at a time: in int8, what a text shares a batch with moves its answer a little.
         answers = [predictor.predict([text], done)[0] for text in texts]
-    unread = next((answer.error for answer in answers if answer.error), None)
-    if unread:
-        raise ValueError(f'a task cannot be read: {unread}')
     return np.array([answer.probabilities for answer in answers])
 
 

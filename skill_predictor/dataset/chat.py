@@ -147,7 +147,8 @@ class ChatModel:
         Raises
         ------
         ChatError
-            When the server gives no answer, after all retries; the message says what it said.
+            When the server gives no answer, after all retries; the message says what it said. Also
+            when there is a limit of the cost, and the answer does not state its tokens.
         """
         import openai
         extra: dict[str, Any] = {}
@@ -170,12 +171,22 @@ class ChatModel:
                             'not know response_format, try --answer-format none)') from error
         except openai.OpenAIError as error:
             raise ChatError(f'{self._where()}: {_reason(error)}') from error
-        if answer.usage is not None:
-            self.usage.tokens_in += answer.usage.prompt_tokens
-            self.usage.tokens_out += answer.usage.completion_tokens
-        if not answer.choices:
+        if not isinstance(answer, openai.types.chat.ChatCompletion):
+            raise ChatError(f'{self._where()} gave something else than an answer; is that the '
+                            'address up to /v1?')
+        self._count(answer.usage)
+        if not answer.choices or answer.choices[0].message is None:
             raise ChatError(f'{self._where()} gave an answer without content')
         return answer.choices[0].message.content or ''
+
+    def _count(self, used: Any) -> None:
+        tokens = getattr(used, 'prompt_tokens', None), getattr(used, 'completion_tokens', None)
+        if all(isinstance(count, int) for count in tokens):
+            self.usage.tokens_in += tokens[0]
+            self.usage.tokens_out += tokens[1]
+        elif self.usage.max_cost:
+            raise ChatError(f'{self._where()} does not state the tokens of its answers, so '
+                            '--max-cost cannot be kept; leave it out')
 
     async def ask_until_valid(self, messages: Sequence[Mapping[str, str]],
                               schema: Mapping[str, Any], parse: Callable[[str], Parsed],
@@ -207,7 +218,8 @@ class ChatModel:
             except AnswerError as error:
                 if attempts < 1:
                     raise
-                conversation = [*messages, {'role': 'assistant', 'content': content},
+                said = content.encode('utf-8', 'replace').decode()  # half a surrogate pair cannot be sent
+                conversation = [*messages, {'role': 'assistant', 'content': said},
                                 {'role': 'user', 'content': f'That cannot be used: {error}. Answer '
                                                             'again, with the JSON object only.'}]
 

@@ -92,19 +92,38 @@ def drop_repeats(tasks: Sequence[TaskRecord], embeddings: np.ndarray,
     repeats : list of TaskRecord
         What was left out.
     """
-    groups = [task.group for task in tasks]
+    alike = sorted((pair.first, pair.second) for pair in similar_pairs(embeddings, threshold))
+    # First what goes, by the groups that were given: a pair joined meanwhile would spare a repeat.
     gone: set[int] = set()
-    for pair in sorted(similar_pairs(embeddings, threshold), key=lambda p: (p.first, p.second)):
-        first, second = pair.first, pair.second
-        if {first, second} & gone or (groups[first] and groups[first] == groups[second]):
-            continue
-        if tasks[first].label == tasks[second].label:
+    for first, second in alike:
+        one_group = tasks[first].group and tasks[first].group == tasks[second].group
+        if (tasks[first].label == tasks[second].label and not one_group
+                and not {first, second} & gone):
             gone.add(second)
-            continue
-        joined = groups[first] or groups[second] or f'{tasks[first].id}-alike'
-        old = {groups[first], groups[second]} - {''}
-        groups = [joined if group in old or index in (first, second) else group
-                  for index, group in enumerate(groups)]
+    groups = _joined(tasks, [pair for pair in alike if not {*pair} & gone
+                             and tasks[pair[0]].label != tasks[pair[1]].label])
     kept = [replace(task, group=group)
             for index, (task, group) in enumerate(zip(tasks, groups)) if index not in gone]
     return without_lonely_groups(kept), [tasks[index] for index in sorted(gone)]
+
+
+def _joined(tasks: Sequence[TaskRecord], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """Groups of the tasks once those of each pair are one."""
+    groups = [task.group for task in tasks]
+    merged: dict[str, str] = {}  # a group to the one that it has become part of
+
+    def now(group: str) -> str:
+        while group in merged:
+            # Halves the way, so that long chains stay cheap.
+            merged[group] = group = merged.get(merged[group], merged[group])
+        return group
+
+    for first, second in pairs:
+        old = now(groups[first]), now(groups[second])
+        joined = old[0] or old[1] or f'{tasks[first].id}-alike'
+        for index, group in zip((first, second), old):
+            if not group:
+                groups[index] = joined
+            elif group != joined:
+                merged[group] = joined
+    return [now(group) for group in groups]

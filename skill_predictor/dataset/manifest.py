@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, MISSING
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ..outputs import output
 from .records import read_tasks, RecordError, TaskRecord
 
 FILE = 'dataset.yaml'
@@ -93,9 +94,9 @@ class Manifest:
         entries['held_out_writers'] = list(self.held_out_writers)
         entries['held_out_domains'] = list(self.held_out_domains)
         entries['requirements']['common_sets'] = dict(self.requirements.common_sets)
-        (Path(folder) / FILE).write_text(
-            '# Written by `skill-predictor data split`; read by `skill-predictor data check`.\n'
-            + yaml.safe_dump(entries, sort_keys=False, width=100), encoding='utf-8')
+        with output(Path(folder) / FILE) as stream:  # a half one would hold out nobody
+            stream.write('# Written by `skill-predictor data split`; read by `skill-predictor data '
+                         'check`.\n' + yaml.safe_dump(entries, sort_keys=False, width=100))
 
 
 def read_manifest(folder: str | os.PathLike) -> Manifest:
@@ -104,21 +105,73 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     Raises
     ------
     RecordError
-        When it cannot be read or has an unknown entry.
+        When it cannot be read, or an entry is unknown or not of its kind.
     """
     path = Path(folder) / FILE
     try:
-        entries: dict[str, Any] = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-        requirements = Requirements(**entries.pop('requirements', {}))
-        for key in ('held_out_writers', 'held_out_domains'):
-            entries[key] = tuple(entries.get(key, ()))
-        return Manifest(requirements=requirements, **entries)
+        return _manifest(yaml.safe_load(path.read_text(encoding='utf-8')))
     except OSError as error:
         raise RecordError(f'cannot be read: {error.strerror}; a dataset is a folder with a '
                           f'{FILE}, as `skill-predictor data split` writes it',
                           os.fspath(path)) from error
-    except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RecordError(f'is no manifest of a dataset: {error}', os.fspath(path)) from error
+
+
+_BOUNDS = {'max_cosine': (-1, 1), 'audited_fraction': (0, 1)}
+
+
+def _manifest(entries: Any) -> Manifest:
+    values = _values(Manifest, entries, 'the file')
+    if 'requirements' in values:
+        values['requirements'] = Requirements(
+            **_values(Requirements, values['requirements'], 'requirements'))
+    return Manifest(**values)
+
+
+def _values(kind: type, entries: Any, what: str) -> dict[str, Any]:
+    """Values by field of a class, each of the kind that the field's default is."""
+    if not isinstance(entries, dict):
+        raise ValueError(f'{what} is {_shown(entries)}; write one line "key: value" per entry')
+    defaults = {part.name: part.default_factory() if part.default is MISSING else part.default
+                for part in fields(kind)}
+    unknown = [str(key) for key in entries if key not in defaults]
+    if unknown:
+        raise ValueError(f'unknown entry {", ".join(unknown)}; there are {", ".join(defaults)}')
+    return {key: _value(key, value, defaults[key]) for key, value in entries.items()}
+
+
+def _value(key: str, value: Any, default: Any) -> Any:
+    wanted = ''
+    if isinstance(default, tuple):
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            wanted = "a list of names, each a text, like ['w3', 'w9'], or [] for none"
+        else:
+            value = tuple(value)
+    elif isinstance(default, Mapping):
+        if not isinstance(value, dict) or not all(
+                isinstance(name, str) and _is_count(count) for name, count in value.items()):
+            wanted = 'whole numbers by skill set, like {fly+hands: 400}, or {} for none'
+    elif key == 'seed':
+        wanted = '' if type(value) is int else 'a whole number'
+    elif isinstance(default, int):
+        wanted = '' if _is_count(value) else 'a whole number from 0'
+    elif isinstance(default, float):
+        low, high = _BOUNDS[key]
+        if type(value) not in (int, float) or not low <= value <= high:  # nor NaN
+            wanted = f'a number from {low} to {high}'
+    if wanted:
+        raise ValueError(f'{key} is {_shown(value)}; write {wanted}')
+    return value
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _shown(value: Any) -> str:
+    text = 'empty' if value is None else repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def read_splits(folder: str | os.PathLike) -> dict[str, list[TaskRecord]]:

@@ -83,15 +83,27 @@ def draw_curve(path: str | os.PathLike, curves: Mapping[str, Mapping[int, float]
     axes.set(title=title, xlabel='training tasks', ylabel='exact match')
     axes.grid(alpha=0.3)
     figure.legend(loc='outside lower center', ncols=2)  # beside the curves, not over them
-    figure.savefig(path, dpi=100, metadata={'Software': None})
+    figure.savefig(path, format='png', dpi=100, metadata={'Software': None})
+
+
+def need_matplotlib() -> None:
+    """Say how to install matplotlib where it is missing, before long work.
+
+    Raises
+    ------
+    ImportError
+        When it is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f'drawing needs matplotlib: {install("dataset")}') from error
 
 
 def _figure(height: float):
+    need_matplotlib()
     # Not through pyplot, which would keep state and want a display.
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(f'drawing needs matplotlib: {install("dataset")}') from error
+    from matplotlib.figure import Figure
     figure = Figure(figsize=(_WIDTH, height), layout='constrained')
     return figure, figure.subplots()
 
@@ -100,12 +112,18 @@ def _bars(counts: Mapping[str, int], title: str, log: bool = False):
     row, size = (0.22, 7) if len(counts) <= _MANY else (0.12, 5)
     figure, axes = _figure(1.0 + row * len(counts))
     names = list(counts)[::-1]
-    bars = axes.barh(names, [counts[name] for name in names], color=_COLOURS[0], log=log)
+    bars = axes.barh([_plain(name) for name in names], [counts[name] for name in names],
+                     color=_COLOURS[0], log=log)
     axes.bar_label(bars, padding=3, fontsize=size)
     axes.tick_params(axis='y', labelsize=size)
     axes.margins(x=0.1, y=0.01)
     axes.set(title=title, xlabel='tasks (logarithmic)' if log else 'tasks')
     return figure
+
+
+def _plain(name: str) -> str:
+    """A name as it is: between dollars matplotlib would read mathematics."""
+    return name.replace('$', r'\$')
 
 
 def _domains(counts: Mapping[str, int]):
@@ -121,7 +139,7 @@ def _lengths(splits: Mapping[str, Sequence[TaskRecord]]):
     parts = {name: [words(task) for task in tasks] for name, tasks in splits.items() if tasks}
     top = max(max(lengths) for lengths in parts.values())
     axes.hist(list(parts.values()), bins=np.arange(0, top + 3, 2), stacked=True,
-              label=list(parts), color=_COLOURS[:len(parts)])
+              label=[_plain(name) for name in parts], color=_COLOURS[:len(parts)])
     axes.set(title='Length of the texts', xlabel='words', ylabel='tasks')
     axes.legend()
     return figure

@@ -8,10 +8,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..extras import install
 from ..taxonomy import DEFAULT_THRESHOLD, NUM_SKILLS
 
 REGULARISATION = 10.0
 """scikit-learn's inverse strength C, for embeddings of unit variance per dimension."""
+
+
+def need_scikit_learn(what: str) -> None:
+    """Say how to install scikit-learn where it is missing.
+
+    Parameters
+    ----------
+    what
+        What needs it, for the error.
+
+    Raises
+    ------
+    ImportError
+        When it is not installed.
+    """
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f'{what} needs scikit-learn: {install("dataset")}') from error
 
 
 def fit(embeddings: np.ndarray, targets: np.ndarray, c: float = REGULARISATION):
@@ -31,6 +51,7 @@ def fit(embeddings: np.ndarray, targets: np.ndarray, c: float = REGULARISATION):
     ImportError
         When scikit-learn is not installed.
     """
+    need_scikit_learn('a linear probe')
     from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -11,33 +11,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, IO, TYPE_CHECKING
 
+from ..outputs import output
 from ..taxonomy import NUM_SKILLS, ordered, to_flags, UnknownSkillError
+from .lines import check_characters, decode, numbered_lines, RecordError
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class RecordError(ValueError):
-    """A line, or a file, that is no task record.
-
-    Attributes
-    ----------
-    source : str
-        Name of the file or stream.
-    line : int
-        Number of the line, from 1; 0 when the file as a whole cannot be read.
-    """
-
-    def __init__(self, problem: str, source: str, line: int = 0) -> None:
-        super().__init__(f'{source}, line {line}: {problem}' if line else f'{source}: {problem}')
-        self.source = source
-        self.line = line
 
 
 @dataclass(frozen=True)
@@ -115,7 +98,7 @@ def read_tasks(source: str | os.PathLike | IO, require_label: bool = False,
         (with ``require_label``) no label. The message names file and line and says what to do.
     """
     seen: dict[str, int] = {}
-    for name, number, line in _lines(source):
+    for name, number, line in numbered_lines(source):
         try:
             record = _parse(line, number, require_label)
             if record is None:
@@ -141,11 +124,13 @@ def read_sentences(path: str | os.PathLike) -> list[str]:
     RecordError
         When the file cannot be read or is not UTF-8.
     """
-    try:
-        lines = Path(path).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f'cannot be read: {error}', os.fspath(path)) from error
-    return [line.strip() for line in lines if line.strip()]
+    sentences = []
+    for name, number, raw in numbered_lines(path):
+        try:
+            sentences.append(decode(raw, number).strip())
+        except ValueError as error:
+            raise RecordError(str(error), name, number) from error
+    return list(filter(None, sentences))
 
 
 def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
@@ -168,22 +153,11 @@ def write_tasks(records: Iterable[TaskRecord], path: str | os.PathLike) -> int:
 
 def write_objects(objects: Iterable[Mapping[str, Any]], path: str | os.PathLike) -> int:
     """Write objects to a JSON Lines file, which appears whole or not at all; see :func:`write_tasks`."""
-    path = Path(path)
     count = 0
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix='.partial-')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8', newline='\n') as stream:
-            for entry in objects:
-                stream.write(json.dumps(entry, ensure_ascii=False) + '\n')
-                count += 1
-        # mkstemp lets only the owner read; the file is an ordinary one.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(scratch, 0o666 & ~umask)
-        os.replace(scratch, path)
-    except BaseException:
-        os.unlink(scratch)
-        raise
+    with output(path) as stream:
+        for entry in objects:
+            stream.write(json.dumps(entry, ensure_ascii=False) + '\n')
+            count += 1
     return count
 
 
@@ -207,40 +181,9 @@ def as_dict(record: TaskRecord) -> dict[str, Any]:
     return entry
 
 
-def _lines(source: str | os.PathLike | IO) -> Iterator[tuple[str, int, str | bytes]]:
-    """Name of the source, number and content of each line."""
-    if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        try:
-            # As bytes: one undecodable line must not take the others with it.
-            with open(source, 'rb') as stream:
-                yield from _numbered(stream, name)
-        except OSError as error:
-            raise RecordError(f'cannot be read: {error.strerror or error}', name) from error
-    else:
-        yield from _numbered(source, str(getattr(source, 'name', '') or 'input'))
-
-
-def _numbered(stream: IO, name: str) -> Iterator[tuple[str, int, str | bytes]]:
-    lines = iter(stream)
-    number = 0
-    while True:
-        number += 1
-        try:
-            line = next(lines)
-        except StopIteration:
-            return
-        except UnicodeDecodeError as error:
-            # A text stream decodes many lines at once: which one is bad is not known.
-            raise RecordError(f'is not UTF-8 ({error.reason}); save it as UTF-8', name) from error
-        yield name, number, line
-
-
 def _parse(raw: str | bytes, number: int, require_label: bool) -> TaskRecord | None:
     """The record of one line, ``None`` for a blank one; raises ValueError with the reason."""
-    line = _decode(raw)
-    if number == 1:
-        line = line.removeprefix('\ufeff')
+    line = decode(raw, number)
     if not line.strip():
         return None
     try:
@@ -256,16 +199,6 @@ def _parse(raw: str | bytes, number: int, require_label: bool) -> TaskRecord | N
         domain=_string(entry, 'domain'), writer=_string(entry, 'writer'),
         boundary=_string(entry, 'boundary'), group=_string(entry, 'group'),
         provenance=_provenance(entry))
-
-
-def _decode(raw: str | bytes) -> str:
-    try:
-        if isinstance(raw, bytes):
-            return raw.decode('utf-8')
-        raw.encode('utf-8')  # fails for bytes that a lenient stream let through as surrogates
-        return raw
-    except UnicodeError as error:
-        raise ValueError(f'is not UTF-8 ({error.reason}); save the file as UTF-8') from error
 
 
 def _id(entry: dict[str, Any], number: int) -> str:
@@ -292,11 +225,7 @@ def _string(entry: dict[str, Any], key: str) -> str:
         return ''
     if not isinstance(value, str):
         raise ValueError(f'{key!r} is {_shown(value)}; write it as a text in double quotes')
-    try:
-        value.encode('utf-8')
-    except UnicodeEncodeError:
-        raise ValueError(f'{key!r} holds half of a surrogate pair, which is no character; '
-                         'write the character itself, as UTF-8') from None
+    check_characters(value, repr(key))
     return value
 
 
@@ -325,6 +254,7 @@ def _provenance(entry: dict[str, Any]) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
         raise ValueError(f"'provenance' is {_shown(value)}; write an object of texts, or leave it "
                          'out')
+    check_characters(value, "'provenance'")
     return value
 
 

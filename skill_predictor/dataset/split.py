@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+from .balancing import balanced
 from .groups import units
 from .manifest import Manifest, SPLITS, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from .records import TaskRecord
@@ -78,7 +79,8 @@ def _check_names(tasks: Sequence[TaskRecord], manifest: Manifest) -> None:
             (manifest.held_out_domains, {task.domain for task in tasks}, 'domain')):
         for name in held_out:
             if name not in known:
-                raise SplitError(f'no task has the {what} {name!r}, which is to be held out')
+                raise SplitError(f'no task has the {what} {name!r}, which is to be held out; name '
+                                 'those that the tasks have')
 
 
 def _all_or_none(unit: Sequence[TaskRecord], held_out, what: str) -> bool:
@@ -94,7 +96,8 @@ def _draw(pool: Sequence[list[TaskRecord]], size: int, name: str, seed: int,
     """Draw a stratified sample of whole units into a split; returns the units left."""
     tasks = [task for unit in pool for task in unit]
     if size > len(tasks):
-        raise SplitError(f'{len(tasks)} tasks are too few for a {name} set of {size}')
+        raise SplitError(f'{len(tasks)} tasks are too few for a {name} set of {size}; ask for a '
+                         'smaller one')
     quota = quotas(Counter(map(skill_set, tasks)), size)
     # Each unit has a random number of its own, so that one task more or less moves few others.
     # Groups first, while there is room for all their labels; single tasks fill up exactly.
@@ -103,20 +106,22 @@ def _draw(pool: Sequence[list[TaskRecord]], size: int, name: str, seed: int,
     # At most the groups' own share, lest the sample be of groups only.
     grouped = sum(len(unit) for unit in pool if len(unit) > 1)
     room = round(size * grouped / max(1, len(tasks)))
-    left = []
+    wanted, drawn, left = Counter(quota), [], []
     for unit in order:
         labels = Counter(map(skill_set, unit))
         fits = all(quota[label] >= count for label, count in labels.items())
         if fits and (len(unit) == 1 or len(unit) <= room):
             quota.subtract(labels)
             room -= len(unit) if len(unit) > 1 else 0
-            where.update((task.id, name) for task in unit)
+            drawn.append(unit)
         else:
             left.append(unit)
-    missing = +quota
-    if missing:
-        raise SplitError(f'the {name} set lacks {dict(missing)}: too many of these tasks are in '
-                         'groups that do not fit; try another seed or a smaller set')
+    if +quota:
+        try:
+            drawn, left = balanced(drawn, left, wanted, skill_set, exact=name == TEST)
+        except ValueError as error:
+            raise SplitError(f'the {name} set of {size} cannot be drawn: {error}') from error
+    where.update((task.id, name) for unit in drawn for task in unit)
     return left
 
 

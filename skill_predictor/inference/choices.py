@@ -14,3 +14,6 @@ TENSORRT_LIBRARIES = ('tensorrt', 'tensorrt_rtx')
 
 ENGINE_PRECISIONS = ('fp16', 'fp32')
 """In which TensorRT engines are built, the default first."""
+
+MAX_THREADS = 256
+"""Most CPU threads that may be asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import taxonomy
-from ..inference.choices import ENGINES, PRECISIONS
+from ..inference.choices import ENGINES, MAX_THREADS, PRECISIONS
 from ..inference.locations import DEFAULT_MODEL
 from ..inference.text import DEFAULT_MAX_LENGTH
 from .parameters import Settings
@@ -42,7 +42,7 @@ def declare_parameters(settings: Settings) -> None:
             between=(1, 1_000_000))
     declare('max_text_length', DEFAULT_MAX_LENGTH, 'Most characters of a task\'s text.',
             between=(1, 100_000))
-    declare('threads', 0, 'CPU threads of the engine; 0: one per core.', between=(0, 256))
+    declare('threads', 0, 'CPU threads of the engine; 0: one per core.', between=(0, MAX_THREADS))
     declare('history_depth', 1000,
             'Skill vectors kept for subscribers that join later, and room for a burst.',
             between=(1, 100_000))

@@ -15,7 +15,7 @@ from typing import Any, TYPE_CHECKING
 from . import add_text_topics, open_bags
 from .. import (add_model_options, add_prediction_options, load_predictor, output, progress_bar,
                 UsageError)
-from ..argument_types import fraction
+from ..argument_types import fraction, positive
 from ...inference.text import DEFAULT_MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def add_parser(actions) -> None:
                              'recorded ones ask, and say what changes')
     parser.add_argument('--recorded-fleet', type=Path, metavar='FILE',
                         help='the fleet that serves as recorded (default: the same)')
-    parser.add_argument('--max-text-length', type=int, default=DEFAULT_MAX_LENGTH, metavar='N',
+    parser.add_argument('--max-text-length', type=positive, default=DEFAULT_MAX_LENGTH, metavar='N',
                         help="most characters of a task's text, as the node's max_text_length "
                              '(default: %(default)s); longer ones are unreadable')
     parser.add_argument('--json', metavar='FILE', help='write all figures and decisions to FILE; '
@@ -93,8 +93,6 @@ def run(args: argparse.Namespace) -> int:
     from ...evaluation.bags.gate import judge
     from ...evaluation.bags.labels import read_labels
     from ...evaluation.bags.preconditions import require_packages
-    if args.max_text_length < 1:
-        raise UsageError('--max-text-length must be 1 or more')
     _refuse_same_files(args)
     require_packages(pages=args.report is not None)
     baseline, fleets = _baseline(args), _fleets(args)

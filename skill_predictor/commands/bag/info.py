@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from contextlib import ExitStack
 
 from . import add_text_topics, open_bags
 
 _EXAMPLES = """\
+The exit code is 3 when the bag is damaged: the counts are of what could be read.
+
 examples:
   skill-predictor bag info recordings/monday
   skill-predictor bag info recordings/monday --text-topics /operator/speech
@@ -41,5 +44,5 @@ def run(args: argparse.Namespace) -> int:
         if first is not None:
             print(f'{(last - first) / 1e9:,.1f} s')
         for trouble in bag.troubles:
-            print(f'trouble: {printable(trouble)}')
+            print(f'trouble: {printable(trouble)}', file=sys.stderr)
         return 3 if bag.troubles else 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 from .. import UsageError
+from ..argument_types import count, seconds
 from ...dataset.records import read_tasks
 
 _EXAMPLES = """\
@@ -31,9 +31,9 @@ def add_parser(actions) -> None:
                         help='of the bag (default: mcap)')
     parser.add_argument('--compression', choices=('none', 'file', 'message'), default='none',
                         help='zstd for whole files or single messages (default: none)')
-    parser.add_argument('--period', type=_period, default=1.0, metavar='S',
+    parser.add_argument('--period', type=seconds, default=1.0, metavar='S',
                         help='seconds between two tasks (default: 1)')
-    parser.add_argument('--first', type=_first, metavar='N', help='only the first N tasks')
+    parser.add_argument('--first', type=count, metavar='N', help='only the first N tasks')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,25 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if len(tasks) * args.period > LONGEST_S:
         raise UsageError(f'--period {args.period:g}: {len(tasks):,} tasks would go on beyond 2038, which no time '
                          'stamp can say')
-    count = write_bag(args.output, tasks, storage=args.storage, compression=args.compression,
-                      period_s=args.period)
+    written = write_bag(args.output, tasks, storage=args.storage, compression=args.compression,
+                        period_s=args.period)
     labelled = sum(task.label is not None for task in tasks)
-    print(f'wrote {count} tasks to {TASK_TOPIC} and {labelled} labels to {LABEL_TOPIC} of '
+    print(f'wrote {written} tasks to {TASK_TOPIC} and {labelled} labels to {LABEL_TOPIC} of '
           f'{args.output}')
     return 0
-
-
-def _period(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text!r} is no period; give seconds, 0 or more')
-    return value
-
-
-def _first(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of tasks; give 0 or more')
-    return int(text)

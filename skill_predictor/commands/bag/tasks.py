@@ -15,6 +15,8 @@ A line of the output is a task, such as {"id": "task-1", "text": "Sweep the deck
 again is written once. With a "label" added to each (data/LABELING.md says what it means) the file
 serves `bag evaluate --labels`, `evaluate --input`, and training.
 
+The exit code is 3 when a bag is damaged: what could be read is written.
+
 examples:
   skill-predictor bag tasks recordings/monday --output monday.jsonl
   skill-predictor bag tasks recordings/* | skill-predictor predict --input -

@@ -7,19 +7,17 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from .. import output, UsageError
-from ..argument_types import fraction, positive
+from ..argument_types import fraction, seed
 from ...dataset import journal
-from ...dataset.records import label_flags, RecordError, TaskRecord, write_tasks
+from ...dataset.records import label_flags, write_tasks
+from ...outputs import require_writable
+from .adjudicate import add_compare, add_decide, beside, compare, decide
 from .options import (add_chat_options, add_encoder_options, add_guide_option, chat_model, embedder,
-                      read_all, read_guide)
-
-if TYPE_CHECKING:
-    from ...dataset.audit.adjudication import Decision
+                      folds, read_all, read_guide)
 
 _EXAMPLES = """\
 The steps, in order; relabel can be a person instead, who fills in {"id": ..., "label": [...]} lines:
@@ -46,8 +44,8 @@ def add_parser(subparsers) -> None:
             ('doubts', _add_doubts, _doubts, 'find labels that a cross-validated model doubts'),
             ('select', _add_select, _select, 'make the queue of the second annotator'),
             ('relabel', _add_relabel, _relabel, 'have a language model label the queue'),
-            ('compare', _add_compare, _compare, 'measure the agreement, list the disagreements'),
-            ('decide', _add_decide, _decide, 'write decisions into the audit and the tasks')):
+            ('compare', add_compare, compare, 'measure the agreement, list the disagreements'),
+            ('decide', add_decide, decide, 'write decisions into the audit and the tasks')):
         step = steps.add_parser(name, help=text, description=text[0].upper() + text[1:] + '.')
         if name != 'relabel':
             step.add_argument('tasks', nargs='+', metavar='FILE',
@@ -71,32 +69,38 @@ def _add_repeats(step: argparse.ArgumentParser) -> None:
 
 def _repeats(args: argparse.Namespace) -> int:
     from ...dataset.duplicates import drop_repeats
+    require_writable(args.output)
     tasks = read_all(args.tasks)
     embeddings = embedder(args.encoder, args.encoders, args.offline)([task.text for task in tasks])
     kept, repeats = drop_repeats(tasks, embeddings, args.max_cosine)
     write_tasks(kept, args.output)
     for task in repeats:
         print(f'left out: {task.id} ({task.text})', file=sys.stderr)
-    print(f'{len(kept)} tasks in {args.output}, {len(repeats)} left out')
+    print(f'{len(kept)} tasks in {args.output}, {len(repeats)} left out',
+          file=beside(args.output))
     return 0
 
 
 def _add_doubts(step: argparse.ArgumentParser) -> None:
     step.add_argument('--output', metavar='FILE', help='doubted tasks as JSON lines, most doubtful '
                       'first (default: standard output)')
-    step.add_argument('--folds', type=positive, default=5, metavar='N',
+    step.add_argument('--folds', type=folds, default=5, metavar='N',
                       help='folds of the cross-validation (default: 5)')
     add_encoder_options(step)
 
 
 def _doubts(args: argparse.Namespace) -> int:
-    from ...dataset.audit.doubts import cross_validated, doubts
+    from ...dataset.audit.doubts import cross_validated, doubts, need_cleanlab
     from ...taxonomy import from_flags, SKILLS
+    need_cleanlab()
+    if args.output:
+        require_writable(args.output)
     tasks = read_all(args.tasks)
     targets = label_flags(tasks)
     groups = [task.group or task.id for task in tasks]
-    if len(set(groups)) < args.folds or args.folds < 2:
-        raise UsageError(f'{len(set(groups))} groups cannot make {args.folds} folds')
+    if len(set(groups)) < args.folds:
+        raise UsageError(f'{len(set(groups))} groups cannot make {args.folds} folds; ask for fewer '
+                         'with --folds')
     embeddings = embedder(args.encoder, args.encoders, args.offline)([task.text for task in tasks])
     found = doubts(targets, cross_validated(embeddings, targets, groups, args.folds))
     with output(args.output) as stream:
@@ -121,7 +125,7 @@ def _add_select(step: argparse.ArgumentParser) -> None:
     step.add_argument('--fraction', type=fraction, default=0.2, metavar='P', help='share of the '
                       'tasks that test no boundary, drawn at random (default: 0.2)')
     step.add_argument('--all', action='store_true', help='take all other tasks as well')
-    step.add_argument('--seed', type=int, default=0, metavar='N', help='of the draw (default: 0)')
+    step.add_argument('--seed', type=seed, default=0, metavar='N', help='of the draw (default: 0)')
 
 
 def _select(args: argparse.Namespace) -> int:
@@ -138,7 +142,8 @@ def _select(args: argparse.Namespace) -> int:
             stream.write(json.dumps({'id': task, 'text': texts[task], 'why': why},
                                     ensure_ascii=False) + '\n')
     counts = ', '.join(f'{count} {why}' for why, count in Counter(chosen.values()).items())
-    print(f'{len(chosen)} of {len(tasks)} tasks to label again ({counts or "none"})')
+    print(f'{len(chosen)} of {len(tasks)} tasks to label again ({counts or "none"})',
+          file=beside(args.output))
     return 0
 
 
@@ -150,9 +155,15 @@ def _add_relabel(step: argparse.ArgumentParser) -> None:
     add_chat_options(step)
 
 
+def _text(entry: Mapping[str, Any]) -> str:
+    if not isinstance(entry['text'], str):
+        raise ValueError(f'"text" is {entry["text"]!r}; write it as a text in double quotes')
+    return entry['text']
+
+
 def _relabel(args: argparse.Namespace) -> int:
     from ...dataset.audit.relabel import relabel
-    texts = journal.read(args.queue, lambda entry: entry['text'], 'line of a queue')
+    texts = journal.read(args.queue, _text, 'line of a queue')
     guide = read_guide(args.guide)
 
     def say(done: int, total: int) -> None:
@@ -165,87 +176,3 @@ def _relabel(args: argparse.Namespace) -> int:
     done = asyncio.run(work())
     print(f'{done} of {len(texts)} tasks labelled, in {args.output}')
     return 0 if done == len(texts) else 1
-
-
-def _add_compare(step: argparse.ArgumentParser) -> None:
-    step.add_argument('--queue', required=True, metavar='FILE', help='what was to be labelled')
-    step.add_argument('--answers', required=True, metavar='FILE', help="the second annotator's "
-                      'labels, {"id": ..., "label": [...]} per line')
-    step.add_argument('--annotator', default='', metavar='NAME', help="the annotator's name")
-    step.add_argument('--audit', required=True, metavar='FILE', help='the audit; it is added to')
-    step.add_argument('--disagreements', metavar='FILE',
-                      help='write what is to be decided to FILE as JSON lines')
-
-
-def _compare(args: argparse.Namespace) -> int:
-    from ...dataset.audit.adjudication import AuditError, compare
-    from ...dataset.audit.agreement import agreement_by_reason
-    from ...dataset.audit.records import read_audit, write_audit
-    from ...dataset.audit.relabel import read_answers
-    tasks = read_all(args.tasks)
-    why = journal.read(args.queue, lambda entry: entry.get('why', 'sample'), 'line of a queue')
-    known = read_audit(args.audit) if Path(args.audit).exists() else []
-    try:
-        new = compare(tasks, why, read_answers(args.answers), args.annotator)
-    except AuditError as error:
-        raise RecordError(str(error), args.answers) from error
-    before = {entry.id for entry in known}
-    new = [entry for entry in new if entry.id not in before]
-    write_audit([*known, *new], args.audit)
-    texts = {task.id: task.text for task in tasks}
-    disputed = [entry for entry in new if not entry.agreed]
-    if args.disagreements:
-        with output(args.disagreements) as stream:
-            for entry in disputed:
-                stream.write(json.dumps({
-                    'id': entry.id, 'text': texts[entry.id], 'first': list(entry.first),
-                    'second': list(entry.second), 'final': None, 'rule': 0, 'reason': ''},
-                    ensure_ascii=False) + '\n')
-    for reason, found in agreement_by_reason(new).items() if new else ():
-        print(f'{reason:9} {found.tasks:6} tasks, exact match {found.exact_match:.3f}')
-    print(f'{len(new)} tasks added to {args.audit}, {len(disputed)} to be decided')
-    return 0
-
-
-def _add_decide(step: argparse.ArgumentParser) -> None:
-    step.add_argument('--audit', required=True, metavar='FILE', help='the audit; it is changed')
-    step.add_argument('--decisions', required=True, metavar='FILE', help='the disagreements with '
-                      '"final" (a label, or "drop"), "rule" and "reason" filled in')
-    step.add_argument('--output', required=True, metavar='FILE',
-                      help='the tasks with the labels that count')
-
-
-def _decide(args: argparse.Namespace) -> int:
-    from ...dataset.audit.adjudication import apply, AuditError, decide
-    from ...dataset.audit.records import read_audit, write_audit
-    tasks = read_all(args.tasks)
-    try:
-        entries = decide(read_audit(args.audit), _decisions(args.decisions))
-    except AuditError as error:
-        raise RecordError(str(error), args.decisions) from error
-    audited = apply(tasks, entries)
-    write_tasks(audited, args.output)
-    write_audit(entries, args.audit)
-    still_open = sum(entry.open for entry in entries)
-    print(f'{len(audited)} tasks in {args.output}, {len(tasks) - len(audited)} dropped, '
-          f'{_changed(tasks, audited)} labels changed, {still_open} disagreements still open')
-    return 1 if still_open else 0
-
-
-def _changed(before: Sequence[TaskRecord], after: Sequence[TaskRecord]) -> int:
-    labels = {task.id: task.label for task in before}
-    return sum(labels[task.id] != task.label for task in after)
-
-
-def _decisions(path: str) -> dict[str, Decision]:
-    from ...dataset.audit.adjudication import Decision
-    from ...taxonomy import ordered
-
-    def parse(entry: Mapping[str, Any]) -> Decision | None:
-        final = entry.get('final')
-        if final is None:
-            return None  # not decided yet
-        return Decision(None if final == 'drop' else ordered(final), int(entry.get('rule', 0)),
-                        str(entry.get('reason', '')))
-    decided = journal.read(path, parse, 'decision')
-    return {task: decision for task, decision in decided.items() if decision is not None}

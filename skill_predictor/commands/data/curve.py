@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import output, UsageError
-from ..argument_types import positive
+from ..argument_types import positive, seed
 from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ...dataset.records import label_flags
+from ...outputs import require_writable
 from .options import add_encoder_options, embedder
 
 if TYPE_CHECKING:
     import numpy as np
 
 _EXAMPLES = """\
-For each size, that many random tasks of train are fitted, and validation is predicted. The
-linear probe on frozen embeddings takes seconds, a fine-tuned encoder about 2 minutes per thousand
-tasks with minilm on two cores (and needs PyTorch).
+For each size, that many random tasks of train are fitted, and validation, or what --splits names,
+is predicted. The linear probe on frozen embeddings takes seconds, a fine-tuned encoder about
+2 minutes per thousand tasks with minilm on two cores (and needs PyTorch).
 
 examples:
   skill-predictor data curve data --sizes 1000 2000 4000 8000 --picture curve.png
@@ -42,7 +43,8 @@ def add_parser(subparsers) -> None:
                         help='also fine-tune minilm or mpnet at each size')
     parser.add_argument('--epochs', type=positive, metavar='N',
                         help='of the fine-tuning (default: those of the encoder\'s recipe)')
-    parser.add_argument('--seed', type=int, default=0, metavar='N', help='of samples and weights')
+    parser.add_argument('--seed', type=seed, default=0, metavar='N',
+                        help='of samples and weights (default: 0)')
     parser.add_argument('--splits', nargs='+', choices=(VALIDATION, TEST, TEST_DOMAINS),
                         default=[VALIDATION], metavar='SPLIT', help='tasks to judge by (default: '
                         'validation; who looks at test or test_domains while making tasks chooses by them)')
@@ -56,12 +58,22 @@ def run(args: argparse.Namespace) -> int:
     """Fit at every size, and report."""
     import numpy as np
     from ...evaluation.metrics import score, scikit_learn
+    # What would end the command after hours of fitting, better now.
+    if args.epochs and not args.fine_tune:
+        raise UsageError('--epochs is of the fine-tuning; name an encoder with --fine-tune')
     scikit_learn()
+    if args.picture:
+        from ...dataset.pictures import need_matplotlib
+        need_matplotlib()
+    for path in filter(None, (args.picture, args.json)):
+        require_writable(path)
     splits = {name: tasks for name, tasks in read_splits(args.folder).items()
               if tasks and name in (TRAIN, *args.splits)}
     judged = [name for name in args.splits if name in splits]
     if not judged:
         raise UsageError(f'there are no tasks in {" or ".join(args.splits)} to judge by')
+    if TRAIN not in splits:
+        raise UsageError(f'there are no tasks in {TRAIN} to fit')
     texts = {name: [task.text for task in tasks] for name, tasks in splits.items()}
     targets = {name: label_flags(tasks) for name, tasks in splits.items()}
     order = np.random.default_rng(args.seed).permutation(len(texts[TRAIN]))
@@ -120,13 +132,6 @@ def _fine_tuned(args: argparse.Namespace, texts: dict, targets: dict) -> Callabl
 
 
 def _report(args: argparse.Namespace, found: list[dict]) -> None:
-    if args.picture:
-        from ...dataset.pictures import draw_curve
-        curves: dict[str, dict[int, float]] = {}
-        for point in found:
-            curves.setdefault(f'{point["model"]}, {point["split"]}', {})[
-                point['tasks']] = point['exact_match']
-        draw_curve(args.picture, curves, 'Exact match by number of training tasks')
     if args.json:
         with output(args.json) as stream:
             stream.write(json.dumps(found, indent=2) + '\n')
@@ -135,3 +140,10 @@ def _report(args: argparse.Namespace, found: list[dict]) -> None:
         for point in found:
             print(f'{point["model"]:28} {point["tasks"]:8,} {point["split"]:14} '
                   f'{point["exact_match"]:11.3f} {point["macro_f1"]:9.3f}')
+    if args.picture:
+        from ...dataset.pictures import draw_curve
+        curves: dict[str, dict[int, float]] = {}
+        for point in found:
+            curves.setdefault(f'{point["model"]}, {point["split"]}', {})[
+                point['tasks']] = point['exact_match']
+        draw_curve(args.picture, curves, 'Exact match by number of training tasks')

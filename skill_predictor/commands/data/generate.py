@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .. import UsageError
-from ..argument_types import positive
+from ..argument_types import positive, seed
 from ...dataset.boundaries import BOUNDARIES
 from .options import add_chat_options, add_guide_option, chat_model, read_guide
 
@@ -36,7 +36,8 @@ def add_parser(subparsers) -> None:
         'generate', help='have a language model write labelled tasks', epilog=_EXAMPLES,
         description='Have a language model write labelled tasks.')
     parser.add_argument('--output', required=True, metavar='FILE',
-                        help='JSON Lines file that the tasks are appended to')
+                        help='JSON Lines file that the tasks are appended to; the same command again goes on '
+                             'where a stopped run was')
     parser.add_argument('--tasks', type=positive, default=0, metavar='N',
                         help='tasks of the coverage grid')
     parser.add_argument('--boundary-pairs', type=positive, default=0, metavar='N',
@@ -52,7 +53,7 @@ def add_parser(subparsers) -> None:
     add_guide_option(parser)
     parser.add_argument('--per-request', type=positive, default=8, metavar='N',
                         help='tasks, or pairs, of one request (default: 8)')
-    parser.add_argument('--seed', type=int, default=0, metavar='N',
+    parser.add_argument('--seed', type=seed, default=0, metavar='N',
                         help='start of the random plan (default: 0)')
     parser.add_argument('--dry-run', action='store_true',
                         help='show the plan and its first prompt; ask nobody')
@@ -105,4 +106,8 @@ async def _generate(args: argparse.Namespace, plan: list[Request], guide: str) -
                   f'{usage.tokens_in + usage.tokens_out:,} tokens{cost}'
                   + (f', {progress.failed} failed' if progress.failed else ''),
                   file=sys.stderr, flush=True)
-        return await generator.run(plan, args.parallel, say)
+        progress = await generator.run(plan, args.parallel, say)
+        if model.usage.spent and progress.done < progress.requests:
+            print(f'the limit --max-cost {args.max_cost:g} is reached; with a higher one the same '
+                  'command goes on', file=sys.stderr)
+        return progress

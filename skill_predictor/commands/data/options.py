@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import add_weights_options, progress_bar, progress_lines, UsageError
-from ..argument_types import positive
+from ..argument_types import above_zero, not_negative, positive, temperature, whole_number
 from ...dataset.records import read_tasks, RecordError, TaskRecord
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
     chat.add_argument('--model', required=True, metavar='NAME', help='its name on the server')
     chat.add_argument('--base-url', metavar='URL', help='address of the server, up to /v1 '
                       "(default: $OPENAI_BASE_URL, else OpenAI's); the key is $OPENAI_API_KEY")
-    chat.add_argument('--temperature', type=float, metavar='T', help="0 to 2 (default: the server's)")
+    chat.add_argument('--temperature', type=temperature, metavar='T',
+                      help="0 to 2 (default: the server's)")
     chat.add_argument('--max-tokens', type=positive, metavar='N', help='longest answer')
     chat.add_argument('--answer-format', choices=('json_schema', 'json_object', 'none'),
                       default='json_schema', help='how the server is held to JSON '
@@ -33,12 +34,18 @@ def add_chat_options(parser: argparse.ArgumentParser) -> None:
                       help='requests at once (default: 4)')
     chat.add_argument('--per-minute', type=positive, default=0, metavar='N',
                       help='most requests in a minute (default: no limit)')
-    chat.add_argument('--timeout', type=float, default=180.0, metavar='S',
+    chat.add_argument('--timeout', type=above_zero, default=180.0, metavar='S',
                       help='longest wait for an answer in seconds (default: 180)')
-    chat.add_argument('--price', type=float, nargs=2, default=(0.0, 0.0), metavar=('IN', 'OUT'),
+    chat.add_argument('--price', type=not_negative, nargs=2, default=(0.0, 0.0),
+                      metavar=('IN', 'OUT'),
                       help='price of a million tokens of prompts and of answers')
-    chat.add_argument('--max-cost', type=float, default=0.0, metavar='SUM',
-                      help='stop once this much is spent; needs --price')
+    chat.add_argument('--max-cost', type=not_negative, default=0.0, metavar='SUM',
+                      help='stop once this much is spent; needs --price (default: no limit)')
+
+
+def folds(text: str) -> int:
+    """A number of folds of a cross-validation."""
+    return whole_number(text, 2)
 
 
 def add_guide_option(parser: argparse.ArgumentParser) -> None:
@@ -102,11 +109,12 @@ def read_all(paths: Sequence[str], require_label: bool = True) -> list[TaskRecor
     for path in paths:
         for task in read_tasks(path, require_label=require_label):
             if task.id in source:
-                raise RecordError(f'the task {task.id!r} is also in {source[task.id]}', str(path))
+                raise RecordError(f'the task {task.id!r} is also in {source[task.id]}; '
+                                  'give every task an id of its own', str(path))
             source[task.id] = str(path)
             tasks.append(task)
     if not tasks:
-        raise RecordError('holds no task', ', '.join(map(str, paths)))
+        raise RecordError('holds no task; write one JSON object per line', ', '.join(map(str, paths)))
     return tasks
 
 

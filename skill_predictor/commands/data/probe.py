@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import output, UsageError
-from ..argument_types import positive
+from ..argument_types import positive, seed
 from ...dataset.manifest import read_splits, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ...dataset.records import label_flags
-from .options import add_encoder_options, embedder
+from ...outputs import require_writable
+from .options import add_encoder_options, embedder, folds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 A logistic regression per skill on frozen embeddings of the encoder is fitted to train: cross-validated
-on it, and tested on validation. It measures the data, not the model: compare two datasets, or
-a part of one with the whole.
+on it, and tested on validation, or what --splits names. It measures the data, not the model: compare
+two datasets, or a part of one with the whole.
 
 examples:
   skill-predictor data probe data
@@ -36,13 +37,14 @@ def add_parser(subparsers) -> None:
         'probe', help='fit a linear model on frozen embeddings', epilog=_EXAMPLES,
         description='Fit a linear model on frozen embeddings, to measure a dataset.')
     parser.add_argument('folder', type=Path, metavar='DIR', help="the dataset's folder")
-    parser.add_argument('--folds', type=positive, default=5, metavar='N',
+    parser.add_argument('--folds', type=folds, default=5, metavar='N',
                         help='folds of the cross-validation on train (default: 5)')
     parser.add_argument('--only-writers', nargs='+', metavar='NAME',
                         help='fit to the tasks of these writers only')
     parser.add_argument('--first', type=positive, metavar='N',
                         help='fit to the first N of the training tasks only')
-    parser.add_argument('--seed', type=int, default=0, metavar='N', help='of the folds')
+    parser.add_argument('--seed', type=seed, default=0, metavar='N',
+                        help='of the folds (default: 0)')
     parser.add_argument('--splits', nargs='+', choices=(VALIDATION, TEST, TEST_DOMAINS),
                         default=[VALIDATION], metavar='SPLIT', help='tasks to judge by (default: '
                         'validation; who looks at test or test_domains while making tasks chooses by them)')
@@ -55,10 +57,15 @@ def run(args: argparse.Namespace) -> int:
     """Fit and measure."""
     from ...dataset import probe
     from ...evaluation.metrics import score, scikit_learn
-    scikit_learn()  # missing, better found out now than after the embeddings
+    # What would end the command after the embeddings, better now.
+    scikit_learn()
+    if args.json:
+        require_writable(args.json)
     splits = read_splits(args.folder)
     splits[TRAIN] = _chosen(args, splits[TRAIN])
     splits = {name: tasks for name, tasks in splits.items() if tasks and name in (TRAIN, *args.splits)}
+    if len(splits) == 1:
+        raise UsageError(f'there are no tasks in {" or ".join(args.splits)} to judge by')
     embed = embedder(args.encoder, args.encoders, args.offline)
     embeddings = {name: embed([task.text for task in tasks]) for name, tasks in splits.items()}
     targets = {name: label_flags(tasks) for name, tasks in splits.items()}
@@ -75,17 +82,23 @@ def run(args: argparse.Namespace) -> int:
 def _chosen(args: argparse.Namespace, tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
     writers = set(args.only_writers or ())
     chosen = [task for task in tasks if not writers or task.writer in writers][:args.first]
-    if len(chosen) < args.folds:
-        raise UsageError(f'{len(chosen)} training tasks are too few for {args.folds} folds')
+    groups = len(set(_groups(chosen)))  # a group is in one fold
+    if groups < args.folds:
+        raise UsageError(f'{len(chosen)} training tasks (in {groups} groups) are too few for '
+                         f'{args.folds} folds')
     return chosen
+
+
+def _groups(tasks: Sequence[TaskRecord]) -> list[str]:
+    return [task.group or task.id for task in tasks]
 
 
 def _cross_validated(args: argparse.Namespace, tasks: Sequence[TaskRecord],
                      embeddings: np.ndarray, targets: np.ndarray) -> Scores:
     from ...dataset.audit.doubts import cross_validated
     from ...evaluation.metrics import score
-    groups = [task.group or task.id for task in tasks]
-    return score(targets, cross_validated(embeddings, targets, groups, args.folds, args.seed) >= .5)
+    found = cross_validated(embeddings, targets, _groups(tasks), args.folds, args.seed)
+    return score(targets, found >= .5)
 
 
 def _report(args: argparse.Namespace, figures: dict[str, Scores], tasks: int) -> None:

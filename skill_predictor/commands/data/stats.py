@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from .check import AUDIT
 from .options import read_all
 from .. import output
+from ...dataset.records import RecordError
+from ...outputs import require_writable
 
 if TYPE_CHECKING:
     from ...dataset.audit.agreement import Agreement
@@ -43,6 +45,8 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count."""
     from ...dataset.statistics import statistics
+    if args.json:
+        require_writable(args.json)
     splits = _splits(args.dataset)
     agreement = _agreement(args.dataset / AUDIT) if args.dataset.is_dir() else {}
     counted = statistics(splits)
@@ -54,10 +58,12 @@ def run(args: argparse.Namespace) -> int:
                   'agreement': {why: found.to_dict() for why, found in agreement.items()}}
         with output(args.json) as stream:
             stream.write(json.dumps(report, indent=2) + '\n')
+    if args.json == '-':
+        return 0
     if args.markdown:
         from ...dataset.card_tables import card_tables
         print(card_tables(splits, counted, agreement))
-    elif args.json != '-':
+    else:
         _show(counted, agreement)
         for path in drawn if args.pictures else ():
             print(f'wrote {path}')
@@ -66,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _splits(path: Path) -> dict[str, list[TaskRecord]]:
     from ...dataset.manifest import read_splits
-    return read_splits(path) if path.is_dir() else {path.stem: read_all([str(path)])}
+    if not path.is_dir():
+        return {path.stem: read_all([str(path)])}
+    splits = read_splits(path)
+    if not any(splits.values()):
+        raise RecordError('holds no task to count', str(path))
+    return splits
 
 
 def _agreement(path: Path) -> dict[str, Agreement]:
@@ -79,6 +90,7 @@ def _show(counted: Statistics, agreement: Mapping[str, Agreement]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
     console = Console()
     quantiles = ', '.join(f'{name} {value:.0f}' for name, value in counted.words.items())
     console.print(f'{counted.tasks:,} tasks, {len(counted.domains)} domains, '
@@ -91,7 +103,7 @@ def _show(counted: Statistics, agreement: Mapping[str, Agreement]) -> None:
         table.add_column(title)
         table.add_column('tasks', justify='right')
         for name, count in counts.items():
-            table.add_row(name, f'{count:,}')
+            table.add_row(Text(name), f'{count:,}')
         if counts:
             console.print(table)
     if agreement:

@@ -57,7 +57,7 @@ def compare(tasks: Sequence[TaskRecord], why: Mapping[str, str],
     for task in second:
         if task not in why:
             raise AuditError(f'there is a second label for the task {task!r}, which is not in the '
-                             'queue')
+                             'queue; name the queue that it was in, or take the line out')
     def name(task: str) -> str:
         return annotator if isinstance(annotator, str) else annotator.get(task, '')
     return [AuditEntry(task.id, why[task.id], task.label or (), second[task.id], name(task.id))
@@ -75,7 +75,8 @@ def decide(entries: Sequence[AuditEntry], decisions: Mapping[str, Decision]) -> 
     known = {entry.id for entry in entries}
     for task in decisions:
         if task not in known:
-            raise AuditError(f'there is a decision on the task {task!r}, which was not relabelled')
+            raise AuditError(f'there is a decision on the task {task!r}, which was not relabelled; '
+                             'name the audit that has it, or take the line out')
     return [_decided(entry, decisions.get(entry.id)) for entry in entries]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...taxonomy import SKILLS, to_flags
+from ..probe import need_scikit_learn
 from .records import AuditEntry, REASONS
 
 
@@ -49,9 +50,10 @@ def agreement(entries: Sequence[AuditEntry]) -> Agreement:
     ImportError
         When scikit-learn is not installed.
     """
-    from sklearn.metrics import cohen_kappa_score
     if not entries:
         return Agreement(0, float('nan'), {skill: float('nan') for skill in SKILLS})
+    need_scikit_learn('the agreement of two labellings')
+    from sklearn.metrics import cohen_kappa_score
     first = np.array([to_flags(entry.first) for entry in entries])
     second = np.array([to_flags(entry.second) for entry in entries])
     kappa = {}
@@ -64,7 +66,12 @@ def agreement(entries: Sequence[AuditEntry]) -> Agreement:
 
 
 def agreement_by_reason(entries: Sequence[AuditEntry]) -> dict[str, Agreement]:
-    """Agreement for each reason of :data:`REASONS` that occurs, and for all together (``all``)."""
+    """Agreement for each reason of :data:`REASONS` that occurs, and for all together (``all``).
+
+    Without entries there is none.
+    """
+    if not entries:
+        return {}
     parts = {why: [entry for entry in entries if entry.why == why] for why in REASONS}
     return {**{why: agreement(part) for why, part in parts.items() if part},
             'all': agreement(entries)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...extras import install
+from .. import probe
 
 UNSURE = (0.3, 0.7)
 """A probability between these is a model that does not know."""
@@ -61,19 +62,12 @@ def doubts(targets: np.ndarray, probabilities: np.ndarray,
     ValueError
         When the arrays do not fit together.
     """
-    try:
-        from cleanlab.multilabel_classification import get_label_quality_scores
-        from cleanlab.multilabel_classification.filter import find_label_issues
-    except ImportError as error:
-        raise ImportError(
-            f'looking for label errors needs cleanlab: {install("dataset")}') from error
+    need_cleanlab()
     targets = np.asarray(targets, dtype=bool)
     probabilities = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-6, 1 - 1e-6)
     if targets.shape != probabilities.shape:
         raise ValueError(f'{targets.shape} targets for {probabilities.shape} probabilities')
-    labels = [np.flatnonzero(row).tolist() for row in targets]
-    quality = get_label_quality_scores(labels, probabilities)
-    issues = np.asarray(find_label_issues(labels, probabilities, n_jobs=1))
+    quality, issues = _confident_learning(targets, probabilities)
     predicted = probabilities >= 0.5
     low, high = unsure
     doubted = ((predicted != targets).any(axis=1) | issues
@@ -81,6 +75,34 @@ def doubts(targets: np.ndarray, probabilities: np.ndarray,
     found = [Doubt(int(index), predicted[index], probabilities[index], float(quality[index]),
                    bool(issues[index])) for index in np.flatnonzero(doubted)]
     return sorted(found, key=lambda doubt: doubt.quality)
+
+
+def need_cleanlab() -> None:
+    """Say how to install cleanlab where it is missing, before long work.
+
+    Raises
+    ------
+    ImportError
+        When it, or scikit-learn, is not installed.
+    """
+    probe.need_scikit_learn('looking for label errors')
+    try:
+        import cleanlab  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'looking for label errors needs cleanlab: {install("dataset")}') from error
+
+
+def _confident_learning(targets: np.ndarray,
+                        probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quality of each label, and whether it is among the label errors."""
+    from cleanlab.multilabel_classification import get_label_quality_scores
+    from cleanlab.multilabel_classification.filter import find_label_issues
+    if not targets.any():  # cleanlab wants a skill that occurs
+        return 1 - probabilities.max(axis=1, initial=0.0), np.zeros(len(targets), dtype=bool)
+    labels = [np.flatnonzero(row).tolist() for row in targets]
+    return (get_label_quality_scores(labels, probabilities),
+            np.asarray(find_label_issues(labels, probabilities, n_jobs=1)))
 
 
 def cross_validated(embeddings: np.ndarray, targets: np.ndarray, groups: Sequence[str],
@@ -108,9 +130,14 @@ def cross_validated(embeddings: np.ndarray, targets: np.ndarray, groups: Sequenc
     ------
     ImportError
         When scikit-learn is not installed.
+    ValueError
+        When so many folds cannot be made of the groups.
     """
+    if not 2 <= folds <= len(set(groups)):
+        raise ValueError(f'{len(set(groups))} groups cannot make {folds} folds; there must be at '
+                         'least 2, and a group for each')
+    probe.need_scikit_learn('cross-validation')
     from sklearn.model_selection import GroupKFold
-    from .. import probe
     probabilities = np.empty(targets.shape, dtype=np.float64)
     splitter = GroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     for train, held_out in splitter.split(embeddings, groups=groups):

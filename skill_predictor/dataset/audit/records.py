@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ...taxonomy import ordered, UnknownSkillError
@@ -91,20 +92,37 @@ def read_audit(path: str | os.PathLike) -> list[AuditEntry]:
 
 
 def _parse(entry: Mapping[str, Any]) -> AuditEntry:
-    if entry['why'] not in REASONS:
-        raise ValueError(f'"why" is {entry["why"]!r}, not one of {", ".join(REASONS)}')
-    rule = entry.get('rule', 0)
-    if not isinstance(rule, int) or not 0 <= rule <= MAX_RULE:
-        raise ValueError(f'"rule" is {rule!r}; the guide has rules 1 to {MAX_RULE}')
     final = entry.get('final')
     return AuditEntry(
-        id=str(entry['id']), why=entry['why'], first=_label(entry['first']),
-        second=_label(entry['second']), annotator=str(entry.get('annotator', '')),
-        final=None if final is None else _label(final), rule=rule,
-        reason=str(entry.get('reason', '')), dropped=entry.get('dropped') is True)
+        id=str(entry['id']), why=why_of(entry['why']), first=label_of(entry['first']),
+        second=label_of(entry['second']), annotator=str(entry.get('annotator', '')),
+        final=None if final is None else label_of(final), rule=rule_of(entry.get('rule', 0)),
+        reason=reason_of(entry.get('reason', '')), dropped=entry.get('dropped') is True)
 
 
-def _label(value: Any) -> tuple[str, ...]:
+def why_of(value: Any) -> str:
+    """The value of a ``why``; raises ValueError when it is none of :data:`REASONS`."""
+    if value not in REASONS:
+        raise ValueError(f'"why" is {value!r}, not one of {", ".join(REASONS)}')
+    return value
+
+
+def rule_of(value: Any) -> int:
+    """The value of a ``rule``; raises ValueError when it is no rule of the guide, nor 0 for none."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RULE:
+        raise ValueError(f'"rule" is {value!r}; the guide has rules 1 to {MAX_RULE}, 0 is for none')
+    return value
+
+
+def reason_of(value: Any) -> str:
+    """The value of a ``reason``; raises ValueError when it is no text."""
+    if not isinstance(value, str):
+        raise ValueError(f'"reason" is {value!r}; write it as a text in double quotes')
+    return value
+
+
+def label_of(value: Any) -> tuple[str, ...]:
+    """The value of a label, in vector order; raises ValueError when it is no list of skills."""
     if not isinstance(value, list):
         raise ValueError(f'a label is a list of skills, not {value!r}')
     try:
@@ -121,7 +139,7 @@ def write_audit(entries: Iterable[AuditEntry], path: str | os.PathLike) -> None:
     OSError
         When the file cannot be written.
     """
-    write_objects(map(_as_dict, entries), path)
+    write_objects(map(_as_dict, entries), Path(path))
 
 
 def _as_dict(entry: AuditEntry) -> dict[str, Any]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ...taxonomy import ordered, SKILLS, UnknownSkillError
+from ...taxonomy import SKILLS
 from .. import journal
-from ..chat import AnswerError, ChatModel, json_list
+from ..chat import AnswerError, ChatError, ChatModel, json_list
 from ..jobs import run_jobs
+from ..records import RecordError
+from .records import label_of
 
 PER_REQUEST = 20
-"""Tasks labelled in one answer."""
+"""Most tasks labelled in one answer."""
+
+Item = TypeVar('Item')
 
 _ANNOTATOR = """\
 You label task descriptions for a mixed fleet of robots by the labelling guide below. Decide each \
@@ -49,7 +54,7 @@ def read_answers(path: str | os.PathLike) -> dict[str, tuple[str, ...]]:
     RecordError
         When the file cannot be read, or a line is no such object or repeats an id.
     """
-    return journal.read(path, lambda entry: ordered(entry['label']),
+    return journal.read(path, lambda entry: label_of(entry['label']),
                         'answer such as {"id": "w01-007", "label": ["wheels"]}')
 
 
@@ -83,16 +88,22 @@ async def relabel(model: ChatModel, guide: str, texts: Mapping[str, str],
     Raises
     ------
     ChatError
-        When the server cannot be used; what was written stays.
+        When the server cannot be used, a request failed, or the limit of the cost ended the run; what
+        was written stays.
     RecordError, OSError
-        When the output file cannot be used.
+        When the output file, or the queue, cannot be used.
     """
     say = on_progress or (lambda done, total: None)
+    for task, text in texts.items():
+        if not isinstance(text, str):
+            raise RecordError(f'the text of the task {task!r} is {text!r}; write it in double quotes',
+                              'queue')
     journal.cut_torn_line(output)
     known = read_answers(output) if Path(output).exists() else {}
-    todo = [task for task in texts if task not in known]
-    done = len(texts) - len(todo)
+    journal.append(output, [])  # better refused now than when an answer is paid for
+    done = sum(task in known for task in texts)
     say(done, len(texts))
+    failed: list[Exception] = []
 
     async def one(batch: Sequence[str]) -> None:
         nonlocal done
@@ -104,10 +115,25 @@ async def relabel(model: ChatModel, guide: str, texts: Mapping[str, str],
         done += len(batch)
         say(done, len(texts))
 
-    batches = [todo[start:start + PER_REQUEST] for start in range(0, len(todo), PER_REQUEST)]
-    await run_jobs(batches, one, parallel=parallel, stop=lambda: model.usage.spent,
-                   on_failure=lambda batch, error: None)
+    # Of the whole queue, so that a run that goes on asks for the batches of the one before.
+    batches = [[task for task in batch if task not in known] for batch in in_batches(list(texts))]
+    await run_jobs([batch for batch in batches if batch], one, parallel=parallel,
+                   stop=lambda: model.usage.spent, on_failure=lambda batch, error: failed.append(error))
+    missing = f'{len(texts) - done} of {len(texts)} tasks have no label yet'
+    if failed:
+        raise ChatError(f'{missing}: requests failed ({len(failed)}), the last with: {failed[-1]}; '
+                        'the same command asks again')
+    if done < len(texts):
+        raise ChatError(f'{missing}: the limit --max-cost is reached; with a higher one the same '
+                        'command goes on')
     return done
+
+
+def in_batches(queue: Sequence[Item]) -> list[Sequence[Item]]:
+    """A queue in parts of one request each, in order and of even size, at most :data:`PER_REQUEST`."""
+    count = -(-len(queue) // PER_REQUEST)
+    ends = [len(queue) * number // count for number in range(count + 1)] if count else []
+    return [queue[start:end] for start, end in zip(ends, ends[1:])]
 
 
 def _messages(texts: Sequence[str], guide: str) -> list[dict[str, str]]:
@@ -122,9 +148,12 @@ def _parse(content: str, count: int) -> list[tuple[str, ...]]:
     labels: dict[int, tuple[str, ...]] = {}
     for entry in json_list(content, 'labels'):
         try:
-            labels[int(entry['number'])] = ordered(entry['label'])
-        except (KeyError, TypeError, ValueError, UnknownSkillError) as error:
-            raise AnswerError(f'{entry!r} is no label of a task ({error})') from error
+            if not isinstance(entry['number'], int):
+                raise ValueError('its number is none')
+            labels[entry['number']] = label_of(entry['label'])
+        except (KeyError, TypeError, ValueError) as error:
+            shown = json.dumps(entry)[:200]  # as ASCII: half of a surrogate pair cannot be sent back
+            raise AnswerError(f'{shown} is no label of a task ({error})') from error
     missing = [number for number in range(1, count + 1) if number not in labels]
     if missing:
         raise AnswerError(f'there is no label for task {missing[0]}')

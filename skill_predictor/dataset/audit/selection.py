@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from heapq import heapify, heappop, heappush
 
 from ..records import TaskRecord
+from .relabel import in_batches
 
 
 def select(tasks: Sequence[TaskRecord], *, fraction: float = 0.2, seed: int = 0,
@@ -34,7 +37,9 @@ def select(tasks: Sequence[TaskRecord], *, fraction: float = 0.2, seed: int = 0,
     Returns
     -------
     dict of str to str
-        Id to reason (one of :data:`.records.REASONS`), in random order.
+        Id to reason (one of :data:`.records.REASONS`), in random order. Members of a group, of
+        which one would give the other away, are in different requests of the second annotator
+        (:func:`.relabel.in_batches`), as far as there are so many.
     """
     doubted, done = set(doubted), set(done)
     chosen = {}
@@ -49,7 +54,38 @@ def select(tasks: Sequence[TaskRecord], *, fraction: float = 0.2, seed: int = 0,
             chosen[task.id] = 'doubt'
         elif everything:
             chosen[task.id] = 'rest'
-    # Members of a contrast pair must not stand side by side: one would give the other away.
-    order = list(chosen)
-    random.Random(seed).shuffle(order)
-    return {task: chosen[task] for task in order}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for task in tasks:
+        if task.id in chosen:
+            groups[f'group {task.group}' if task.group else f'task {task.id}'].append(task.id)
+    return {task: chosen[task] for task in _dealt(list(groups.values()), random.Random(seed))}
+
+
+def _dealt(groups: list[list[str]], rng: random.Random) -> list[str]:
+    """All members in random order, those of a group in different batches."""
+    rng.shuffle(groups)
+    sizes = [len(batch) for batch in in_batches(range(sum(map(len, groups))))]
+    batches: list[list[str]] = [[] for _ in sizes]
+    most_room = [(-size, rng.random(), batch) for batch, size in enumerate(sizes)]
+    heapify(most_room)
+    for members in groups:
+        rng.shuffle(members)
+        used: list[tuple[float, float, int]] = []
+        for member in members:
+            if not most_room:  # more members than batches
+                most_room, used = used, []
+                heapify(most_room)
+            room, _, batch = heappop(most_room)
+            batches[batch].append(member)
+            if room < -1:
+                used.append((room + 1, rng.random(), batch))
+        for entry in used:
+            heappush(most_room, entry)
+    group = {member: number for number, members in enumerate(groups) for member in members}
+    order: list[str] = []
+    for part in batches:
+        rng.shuffle(part)
+        if order and group[order[-1]] == group[part[0]]:
+            part.append(part.pop(0))  # not side by side either
+        order += part
+    return order

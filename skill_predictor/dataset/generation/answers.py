@@ -82,6 +82,10 @@ def _task(entry: Any, number: int, request: Request) -> WrittenTask:
     if not isinstance(entry, dict) or not isinstance(entry.get('text'), str):
         raise ValueError('is no object with a text')
     text = ' '.join(entry['text'].split())
+    try:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
+        raise ValueError('holds half of a surrogate pair, which is no character') from None
     label = entry.get('label')
     if not isinstance(label, list):
         raise ValueError('has no list "label"')

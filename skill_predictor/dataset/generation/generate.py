@@ -6,6 +6,7 @@ goes on where it was.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .. import journal
-from ..chat import ChatModel
+from ..chat import AnswerError, ChatModel
 from ..jobs import run_jobs
 from ..records import as_dict, read_tasks, TaskRecord
 from . import answers, prompts
@@ -94,10 +95,12 @@ class Generator:
             When the output file cannot be used.
         """
         say = on_progress or (lambda progress: None)
-        journal.cut_torn_line(self._output)
-        earlier = list(read_tasks(self._output)) if self._output.exists() else []
+        earlier = _read_whole_requests(self._output)
+        journal.append(self._output, [])  # better refused now than when an answer is paid for
         self._seen = {_normal(record.text) for record in earlier}
-        answered = {record.provenance.get('request') for record in earlier}
+        # Another writer's answers to the same plan are other tasks.
+        answered = {record.provenance.get('request') for record in earlier
+                    if record.writer == self._writer}
         todo = [request for request in plan if request.id not in answered]
         progress = self.progress = Progress(len(plan), len(plan) - len(todo), len(earlier))
         say(progress)
@@ -116,33 +119,66 @@ class Generator:
         return progress
 
     async def _one(self, request: Request) -> None:
-        tasks, problems = await self._model.ask_until_valid(
-            prompts.messages(request, self._guide), answers.schema(request),
-            lambda content: answers.parse(content, request), self._attempts)
+        def parse(content: str) -> tuple[list[answers.WrittenTask], list[str], int]:
+            tasks, problems = answers.parse(content, request)
+            new = self._new(tasks)
+            if not new:
+                raise AnswerError('every task of the answer is there already; write others')
+            return new, problems, len(tasks) - len(new)
+
+        tasks, problems, repeated = await self._model.ask_until_valid(
+            prompts.messages(request, self._guide), answers.schema(request), parse, self._attempts)
         self.progress.left_out.update(problem.partition(': ')[2] for problem in problems)
+        if repeated:
+            self.progress.left_out['is there already'] += repeated
+        self._seen.update(_normal(task.text) for task in tasks)
         records = self._records(tasks, request)
         journal.append(self._output, map(as_dict, records))
         self.progress.kept += len(records)
         self.progress.done += 1
 
+    def _new(self, tasks: Sequence[answers.WrittenTask]) -> list[answers.WrittenTask]:
+        """Tasks whose text is not there yet; of a contrast pair one alone is of no use."""
+        texts = [_normal(task.text) for task in tasks]
+        repeats = [text in self._seen or text in texts[:index] for index, text in enumerate(texts)]
+        pairs = {task.pair for task, again in zip(tasks, repeats) if again and task.pair}
+        return [task for task, again in zip(tasks, repeats) if not again and task.pair not in pairs]
+
     def _records(self, tasks: Sequence[answers.WrittenTask], request: Request) -> list[TaskRecord]:
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
         provenance = {'request': request.id, 'model': self._model.options.model,
                       'prompts': prompts.VERSION, 'voice': request.voice, 'time': now}
-        # Of a contrast pair one alone is of no use.
-        repeated = {task.pair for task in tasks if task.pair and _normal(task.text) in self._seen}
-        records = []
-        for number, task in enumerate(tasks, 1):
-            if _normal(task.text) in self._seen or task.pair in repeated:
-                self.progress.left_out['is there already'] += 1
-                continue
-            self._seen.add(_normal(task.text))
-            prefix = f'{self._writer}-{request.id}'
-            records.append(TaskRecord(
-                id=f'{prefix}-{number}', text=task.text, label=task.label, domain=request.domain,
-                writer=self._writer, boundary=request.boundary.name if request.boundary else '',
-                group=f'{prefix}-p{task.pair}' if task.pair else '', provenance=provenance))
+        prefix = f'{self._writer}-{request.id}'
+        return [TaskRecord(
+            id=f'{prefix}-{number}', text=task.text, label=task.label, domain=request.domain,
+            writer=self._writer, boundary=request.boundary.name if request.boundary else '',
+            group=f'{prefix}-p{task.pair}' if task.pair else '', provenance=provenance)
+            for number, task in enumerate(tasks, 1)]
+
+
+def _read_whole_requests(path: Path) -> list[TaskRecord]:
+    """Tasks of a file; where its last line was torn, without the request that the line was of.
+
+    Its other tasks are cut off as well, so that it is asked again: half a request is half a pair.
+    """
+    if not path.is_file():
+        return []
+    torn = journal.cut_torn_line(path)
+    records = list(read_tasks(path))
+    last = records[-1].provenance.get('request') if records else None
+    if not torn or not last:
         return records
+    ids = json.dumps(records[-1].id.rpartition('-')[0] + '-', ensure_ascii=False)
+    if not torn.startswith(f'{{"id": {ids[:-1]}'[:len(torn)]):
+        return records  # it was the first line of a request
+    lines = path.read_bytes().split(b'\n')
+    while records and records[-1].provenance.get('request') == last:
+        records.pop()
+        while not lines.pop().strip():  # blank lines hold no record
+            pass
+    with open(path, 'r+b') as stream:
+        stream.truncate(len(b'\n'.join([*lines, b''])))
+    return records
 
 
 def _normal(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,7 +108,7 @@ class CoverageGrid:
 
     @classmethod
     def _parse(cls, entries: dict[str, Any]) -> CoverageGrid:
-        axes = {name: tuple(str(value) for value in entries[name]) for name in _LISTS}
+        axes = {name: _list(name, entries[name]) for name in _LISTS}
         lengths = tuple((int(low), int(high)) for low, high in entries['lengths'])
         skill_sets = {_skill_set(name): float(share)
                       for name, share in entries['skill_sets'].items()}
@@ -117,8 +118,8 @@ class CoverageGrid:
                            'environments': environments}.items():
             if not axis:
                 raise ValueError(f'{name} is empty')
-        if any(share <= 0 for share in skill_sets.values()):
-            raise ValueError('every share of a skill set must be above 0')
+        if not all(0 < share < math.inf for share in skill_sets.values()):  # nor NaN
+            raise ValueError('every share of a skill set must be a number above 0')
         if any(not 1 <= low <= high for low, high in lengths):
             raise ValueError('a length must be [fewest, most] words, from 1')
         return cls(skill_sets=skill_sets, environments=environments, lengths=lengths, **axes)
@@ -166,6 +167,12 @@ class CoverageGrid:
         fitting = [name for name, possible in self.environments.items() if movers <= possible]
         # No single place has all the movers of a rare union: its stages are in several.
         return rng.choice(fitting) if fitting else 'several places, one for each stage'
+
+
+def _list(name: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):  # the letters of a text are no list
+        raise ValueError(f'{name} must be a list, not {values!r}')
+    return tuple(str(value) for value in values)
 
 
 def _skill_set(name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..choices import PRECISIONS
+from ..choices import MAX_THREADS, PRECISIONS
 from ..errors import BackendError
 from ..store import ReleasedModel
 
@@ -35,8 +35,8 @@ class BackendOptions:
         if self.precision not in PRECISIONS:
             raise ValueError(
                 f'unknown precision {self.precision!r}; choose from {", ".join(PRECISIONS)}')
-        if self.threads < 0:
-            raise ValueError(f'threads must be 0 or more, not {self.threads}')
+        if not 0 <= self.threads <= MAX_THREADS:
+            raise ValueError(f'threads must be from 0 to {MAX_THREADS}, not {self.threads}')
 
     def precision_for(self, backend: type[Backend]) -> str:
         """The precision that a backend is to compute in.

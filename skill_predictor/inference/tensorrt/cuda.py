@@ -6,6 +6,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ def missing(library: Library | None = None) -> str | None:
             return (f'{library} runs our engines on {ANY_DEVICE}, this one has '
                     f'{".".join(map(str, capability))}; TensorRT suits it (pip install tensorrt)')
     except ModuleNotFoundError as error:
+        if not _sign_of_gpu():  # no package would help
+            return 'there is no NVIDIA GPU here, and no driver for one'
         package = (error.name or 'pycuda').partition('.')[0]
         return f'pycuda does not load ({error}); pip install {package}'
     except ImportError as error:  # of a shared library
@@ -70,6 +73,16 @@ def device_for(library: Library) -> Device:
         When it builds for the GPU at hand, and there is none.
     """
     return ANY_DEVICE if library.builds_without_gpu else device()
+
+
+def _sign_of_gpu() -> bool:
+    """Whether a device, or NVIDIA's driver, is there; to be asked without pycuda."""
+    if any(Path('/dev').glob('nvidia*')) or any(Path('/dev').glob('nvhost*')):
+        return True
+    with suppress(OSError):
+        _driver_library()
+        return True
+    return False
 
 
 def _driver():
