@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from skill_predictor.commands import argument_types
+from skill_predictor.inference.choices import MAX_THREADS
 
 BENCHMARK, VERIFY = ['benchmark'], ['verify', 'x']
 ABLATE = ['ablate', 'x', '--recipe', 'r', '--variants', 'v', '--output', 'o']
@@ -58,4 +59,4 @@ def test_threads_are_bounded_as_the_nodes_are():
     declared = {}
     declare_parameters(SimpleNamespace(declare=lambda name, *_, between=None, **__: declared.update(
         {name: between})))
-    assert declared['threads'] == (0, argument_types.MOST_THREADS)
+    assert declared['threads'] == (0, MAX_THREADS)

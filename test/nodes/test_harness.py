@@ -1,27 +1,34 @@
-"""Nodes that do not end well fail the test that started them. (The nodes are shell scripts here.)"""
+"""Nodes that do not end well fail the test that started them. (The nodes are small scripts here.)"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import harness
 import pytest
 
 pytestmark = pytest.mark.ros
 
-SCRIPTS = {
-    'good': "trap 'exit 0' INT; echo ready; while :; do sleep 0.05; done",
-    'failing': "trap 'exit 3' INT; echo ready; while :; do sleep 0.05; done",
-    'telling': "trap 'echo Traceback; exit 0' INT; echo ready; while :; do sleep 0.05; done",
-    'deaf': "trap '' INT; echo ready; exec sleep 60"}
+NODE = f"""#!{sys.executable} -S
+import signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: {{end}})
+print('ready', flush=True)
+while True:
+    time.sleep(0.05)
+"""
+"""In Python: where SIGINT is ignored, as behind ``nohup``, a shell could not trap it."""
+
+ENDS = {'good': 'sys.exit(0)', 'failing': 'sys.exit(3)',
+        'telling': "(print('Traceback'), sys.exit(0))", 'deaf': 'None'}
 
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Start a script by its name; ``start.finish()`` is what the fixtures do at a test's end."""
-    for name, script in SCRIPTS.items():
-        (tmp_path / name).write_text(f'#!/bin/sh\n{script}\n')
+    for name, end in ENDS.items():
+        (tmp_path / name).write_text(NODE.format(end=end))
         (tmp_path / name).chmod(0o755)
     monkeypatch.setattr(harness, 'executables', lambda: tmp_path)
     monkeypatch.setattr(harness, 'STOP_TIMEOUT_S', 2.0)

@@ -118,7 +118,7 @@ def test_a_test_set_that_training_has_seen_is_refused(ready, tmp_path, capsys):
 def test_distractors_that_are_no_text_are_named(ready, tmp_path, capsys):
     (tmp_path / 'distractors.txt').write_bytes('Café.'.encode('latin-1'))
     assert main([*ready, str(tmp_path / 'm')]) == 1
-    assert 'distractors.txt: cannot be read' in capsys.readouterr().err
+    assert 'distractors.txt, line 1: is not UTF-8' in capsys.readouterr().err
 
 
 def test_a_large_model_is_pointed_out(ready, tmp_path, capsys, monkeypatch):
