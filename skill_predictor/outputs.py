@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -58,6 +59,21 @@ def require_writable(path: str | os.PathLike) -> None:
         handle, scratch = _scratch(os.fspath(path))
         os.close(handle)
         os.unlink(scratch)
+
+
+def same_file(paths: Mapping[str, str | Path | None]) -> tuple[str, str] | None:
+    """Names of two of the paths that lead to one file; ``None``: each has its own.
+
+    Parameters
+    ----------
+    paths
+        By name; ``-`` is standard output, and what is neither file nor missing (``/dev/null``) may be shared.
+    """
+    given = {name: '-' if str(path) == '-' else Path(path).resolve() for name, path in paths.items() if path}
+    for (one, first), (other, second) in itertools.combinations(given.items(), 2):
+        if first == second and (first == '-' or first.is_file() or not first.exists()):
+            return one, other
+    return None
 
 
 def _standard_output(binary: bool) -> IO:

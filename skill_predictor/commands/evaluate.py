@@ -16,6 +16,7 @@ from . import (add_model_options, add_prediction_options, load_predictor, output
                standard_input, UsageError)
 from .predict import answer
 from ..dataset.records import read_tasks, RecordError, TaskRecord
+from ..outputs import same_file
 from ..taxonomy import SKILLS
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score; 0 even when some tasks could not be read, because they are scored as wrong."""
-    from ..evaluation.bags.preconditions import same_file
     from ..evaluation.metrics import scikit_learn
     from ..evaluation.run import evaluate, predict_each
     same = same_file({'--json': args.json, '--output': args.output,

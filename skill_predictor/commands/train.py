@@ -22,7 +22,7 @@ _EXAMPLES = """\
 DATA is a dataset's folder with train.jsonl, validation.jsonl, test.jsonl and test_domains.jsonl (see
 docs/dataset.md; the last two may be empty). The best epoch is chosen by validation. A training that
 was stopped goes on where it was when the same command is given again. On two cores mpnet reads about
-17 tasks a second in training, minilm about 90, times the epochs of the recipes.
+20 tasks a second in training, minilm about 100, times the epochs of the recipes.
 Several GPUs:
   accelerate launch -m skill_predictor train data --output models/my-model
 

@@ -30,12 +30,13 @@ from ..evaluation.bags.labels import read_labels
 from ..evaluation.bags.live import LiveRun
 from ..evaluation.bags.live_report import exit_code, live_report
 from ..evaluation.bags.page import page
-from ..evaluation.bags.preconditions import require_packages, same_file
+from ..evaluation.bags.preconditions import require_packages
 from ..evaluation.bags.readable import readable_by
 from ..evaluation.bags.reading import Bag, BagError
 from ..evaluation.bags.table import printable, table
 from ..inference.errors import ModelError
 from ..inference.locations import find_model
+from ..outputs import same_file
 from ..taxonomy import SKILLS
 from . import qos
 from .bag_evaluator_parameters import declare_parameters

@@ -11,7 +11,6 @@ for module in ('rosbags', 'sklearn', 'scipy', 'matplotlib', 'jinja2'):
     pytest.importorskip(module)
 
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
-from skill_predictor.evaluation.bags import preconditions  # noqa: E402
 from skill_predictor.evaluation.bags.writing import write_bag  # noqa: E402
 from skill_predictor.inference.predictor import SkillPredictor  # noqa: E402
 
@@ -59,15 +58,6 @@ def test_one_file_for_two_purposes(evaluate_bag, tmp_path, monkeypatch, nothing_
     done = evaluate_bag(first, 'same', second, tmp_path / 'same')
     assert done.code == 2 and f'{first} and {second} need a file each' in done.err
     assert (tmp_path / 'same').read_text() == 'kept'
-
-
-def test_which_files_are_the_same(tmp_path):
-    (tmp_path / 'link').symlink_to(tmp_path / 'new')
-    for paths, expected in (
-            ({'a': '-', 'b': '-'}, ('a', 'b')), ({'a': '', 'b': None}, None), ({'a': '-', 'b': 'x'}, None),
-            ({'a': tmp_path / 'new', 'b': 'x', 'c': tmp_path / 'link'}, ('a', 'c')),
-            ({'a': '/dev/null', 'b': '/dev/null'}, None)):
-        assert preconditions.same_file(paths) == expected
 
 
 @pytest.mark.parametrize('drop', ['5', '-0.1', 'nan', 'much'])

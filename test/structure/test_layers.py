@@ -28,7 +28,7 @@ MAY_IMPORT = {
     'commands': {'taxonomy', 'extras', 'outputs', 'inference', 'dataset', 'evaluation', 'allocation',
                  'training'},
     'cli': {'commands', 'extras'},
-    'nodes': {'taxonomy', 'inference', 'allocation', 'evaluation', 'dataset'}}
+    'nodes': {'taxonomy', 'outputs', 'inference', 'allocation', 'evaluation', 'dataset'}}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob('*.py'))
 

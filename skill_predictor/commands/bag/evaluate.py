@@ -17,6 +17,7 @@ from .. import (add_model_options, add_prediction_options, load_predictor, outpu
                 UsageError)
 from ..argument_types import fraction, positive
 from ...inference.text import DEFAULT_MAX_LENGTH
+from ...outputs import same_file
 
 if TYPE_CHECKING:
     from ...evaluation.bags.events import Event, RecordedTask
@@ -127,7 +128,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_same_files(args: argparse.Namespace) -> None:
-    from ...evaluation.bags.preconditions import same_file
     same = same_file({'--json': args.json, '--report': args.report, '--baseline': args.baseline,
                       '--labels': args.labels})
     if same is not None:

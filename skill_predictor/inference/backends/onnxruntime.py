@@ -49,13 +49,14 @@ class OnnxRuntimeBackend(Backend):
         precision = options.precision_for(cls)
         threads = options.threads or usable_processors()
         paths = cls.prepare(model, options, progress)
+        session_settings = session_options(threads)
         try:
-            sessions = [_session(path, threads) for path in paths]
+            sessions = [_session(path, session_settings) for path in paths]
         except Exception as error:
             # Whole by their hashes, yet of no use to this engine: build once more, then give up.
             progress(f'what was built does not load ({error}) and is built again')
             paths = cls.prepare(model, options, progress, rebuild=True)
-            sessions = [_session(path, threads) for path in paths]
+            sessions = [_session(path, session_settings) for path in paths]
         plural = 's' if threads != 1 else ''
         return cls(sessions, f'CPU, {precision}, {threads} thread{plural}')
 
@@ -86,8 +87,8 @@ def session_options(threads: int):
     return options
 
 
-def _session(path, threads: int):
+def _session(path, settings):
     import onnxruntime
     return onnxruntime.InferenceSession(
-        str(path), session_options(threads), providers=['CPUExecutionProvider'],
+        str(path), settings, providers=['CPUExecutionProvider'],
         disabled_optimizers=DISABLED_OPTIMIZERS)
