@@ -40,10 +40,10 @@ from skill_predictor.inference.tokenizer import batch_ids, TaskTokenizer  # noqa
 REFERENCE = 'sentence-transformers encode + heads'
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(__doc__)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to FILE')
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     threads = args.threads or usable_processors()
     texts = [task.text for task in read_tasks(args.tasks)]
     model = read_model(find_model(args.model))

@@ -50,8 +50,9 @@ class Memory:
 class Stream:
     """Work that waits until somebody synchronises."""
 
-    def __init__(self, gpu: FakeGpu) -> None:
+    def __init__(self, gpu: FakeGpu, flags: int) -> None:
         self._gpu = gpu
+        self.flags = flags
         gpu.streams.append(self)
         self.handle = len(gpu.streams)
         self.waiting: list[Callable[[], None]] = []
@@ -84,6 +85,8 @@ class FakeGpu:
         self.lost = False
         """No context can be made current any more."""
         self.memory = 1 << 34
+        self.total = 64 << 30
+        """What the driver calls the device's memory."""
         self.recordings = 1 << 10
         """Most CUDA graphs for which there is memory."""
         self.compute_capability = (8, 7)
@@ -150,7 +153,7 @@ class FakeGpu:
                 return {'processors': 16, 'integrated': gpu.integrated}[attribute]
 
             def total_memory(self) -> int:
-                return 64 << 30
+                return gpu.total
 
             def retain_primary_context(self) -> Context:
                 gpu.living += 1
@@ -184,7 +187,7 @@ class FakeGpu:
         driver.device_attribute = types.SimpleNamespace(
             MULTIPROCESSOR_COUNT='processors', INTEGRATED='integrated')
         driver.Device, driver.Context, driver.Error = Device, Context, Error
-        driver.Stream = lambda: Stream(gpu)
+        driver.Stream = lambda flags=0: Stream(gpu, flags)
         driver.mem_get_info = mem_get_info
         driver.mem_alloc = lambda size: Memory(gpu, size)
         driver.pagelocked_empty = pagelocked_empty

@@ -28,6 +28,7 @@ class ExecutionContext:
         self._engine = engine  # as TensorRT's bindings keep it
         self._addresses: dict[str, int] = {}
         self._shapes: dict[str, tuple[int, int]] = {}
+        self._has_run = False
         gpu.contexts += 1
 
     def set_optimization_profile_async(self, index: int, stream: int) -> bool:
@@ -49,6 +50,9 @@ class ExecutionContext:
     def execute_async_v3(self, stream: int) -> bool:
         self._gpu.check()
         self._gpu.runs += 1
+        if not self._has_run:  # kernels are loaded, and memory is taken, by a first run
+            self._has_run = True
+            self._gpu.allocations += 1
         # What waits on a stream keeps no context alive.
         gpu, salt, shapes, addresses = self._gpu, self._salt, dict(self._shapes), self._addresses
 

@@ -135,6 +135,11 @@ def temperature(text: str) -> float:
     return number(text, 0.0, 2.0, 'temperature')
 
 
+def temperature_or_server(text: str) -> float | None:
+    """As :func:`temperature`; ``None`` for the word ``server``, whose own setting it leaves."""
+    return None if text == 'server' else temperature(text)
+
+
 def fraction(text: str) -> float:
     """A number from 0 to 1.
 

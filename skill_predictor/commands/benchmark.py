@@ -84,7 +84,7 @@ def _load(args: argparse.Namespace, stack: ExitStack
     from dataclasses import asdict
     from ..evaluation.speed import start_up
     from ..inference.backends import BACKENDS, BackendOptions
-    from ..inference.errors import BackendError
+    from ..inference.errors import BackendError, ModelError
     from ..inference.locations import find_model
     from ..inference.predictor import SkillPredictor
     from ..inference.store import read_model
@@ -99,10 +99,13 @@ def _load(args: argparse.Namespace, stack: ExitStack
                 started = start_up.measure(model.path, name, options)
                 predictor = stack.enter_context(closing(
                     SkillPredictor.load(model.path, name, options, say)))
-        except BackendError as error:
+        except (ModelError, OSError):
+            raise  # no weights, no room on the disk: another engine lacks them as well
+        except Exception as error:  # TensorRT raises what it likes
             if args.engines:
                 raise
-            print(f'left out: {name} {precision}: {error}', file=sys.stderr)
+            kind = '' if isinstance(error, BackendError) else f'{type(error).__name__}: '
+            print(f'left out: {name} {precision}: {kind}{error}', file=sys.stderr)
             continue
         loaded[f'{name} {precision}'] = predictor
         about[f'{name} {precision}'] = {

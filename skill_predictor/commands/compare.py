@@ -7,18 +7,18 @@ import hashlib
 import importlib.util
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from . import add_model_options, add_prediction_options, output, UsageError
-from .argument_types import count
+from .argument_types import count, temperature_or_server
 from ..dataset.chat import ChatError
 from ..dataset.manifest import read_chosen, TEST, TEST_DOMAINS, TRAIN, VALIDATION
 from ..dataset.records import label_flags, RecordError, TaskRecord
 from ..extras import install
 from ..outputs import require_writable
-from .compared_systems import reason_not_to_ask, systems
+from .compared_systems import reason_not_to_ask, System, systems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +63,8 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--answer-format', choices=('json_schema', 'json_object', 'none'),
                         default='json_schema', help='how the server is held to JSON '
                         '(default: json_schema)')
+    parser.add_argument('--temperature', type=temperature_or_server, default=0.0, metavar='T',
+                        help="0 to 2, or 'server' for the server's own, where it takes no other (default: 0)")
     parser.add_argument('--json', metavar='FILE', help='write figures and every decision to FILE; '
                         '-: to standard output, and no tables')
     parser.add_argument('--earlier', metavar='FILE', help='put the systems of an earlier comparison '
@@ -74,7 +76,6 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, and print a table per split."""
     import numpy as np
-    from ..evaluation.comparison import markdown
     from ..evaluation.metrics import scikit_learn
     from ..inference.store import sha256_file
     scikit_learn()
@@ -88,35 +89,55 @@ def run(args: argparse.Namespace) -> int:
     unanswered: dict[str, dict[str, int]] = {name: {} for name in judged}
     data = {name: sha256_file(args.data / f'{name}.jsonl') for name in (TRAIN, VALIDATION)}
     versions: dict[str, str] = {}
+    fitted: dict[str, str] = {}
     earlier = _earlier(args.earlier, judged, data)
     failed = _leave_out_language_models(args)
-    for system in systems(args, judged):
-        print(f'predicting: {system.name}', file=sys.stderr, flush=True)
-        try:
-            found = {split: system.decide(part) for split, part in texts.items()}
-        except ChatError as error:
-            print(f'{system.name} is left out: {error}', file=sys.stderr)
-            failed = True
-            continue
-        for split, tasks in judged.items():
-            missing = np.ma.getmaskarray(found[split]).any(axis=1)
-            # Without an answer every flag is wrong.
-            answers[split][system.name] = np.where(
-                missing[:, None], ~label_flags(tasks), np.asarray(found[split]))
-            unanswered[split][system.name] = int(missing.sum())
-        if system.version:
-            versions[system.name] = system.version
-        if args.json and args.json != '-':
-            # What is there, should another fail.
-            _write(args.json, judged, data, versions, *_beside(answers, unanswered, earlier), earlier)
-    answers, unanswered = _beside(answers, unanswered, earlier)
+    try:
+        for system in systems(args, judged):
+            print(f'predicting: {system.name}', file=sys.stderr, flush=True)
+            try:
+                found = {split: system.decide(part) for split, part in texts.items()}
+            except ChatError as error:
+                print(f'{system.name} is left out: {error}', file=sys.stderr)
+                failed = True
+                continue
+            for split, tasks in judged.items():
+                missing = np.ma.getmaskarray(found[split]).any(axis=1)
+                # Without an answer every flag is wrong.
+                answers[split][system.name] = np.where(
+                    missing[:, None], ~label_flags(tasks), np.asarray(found[split]))
+                unanswered[split][system.name] = int(missing.sum())
+            if system.version:
+                versions[system.name] = system.version
+                fitted[system.name] = _fitted_to(system, data)
+            if args.json and args.json != '-':
+                # What is there, should another fail.
+                _write(args.json, judged, data, versions, fitted, *_beside(answers, unanswered, earlier),
+                       earlier)
+    finally:  # one that fails, or Ctrl-C, does not take the tables of the others along
+        new = any(answers.values())
+        answers, unanswered = _beside(answers, unanswered, earlier)
+        if new and args.json != '-':
+            _print(judged, answers, unanswered)
     if args.json:
-        _write(args.json, judged, data, versions, answers, unanswered, earlier)
-    if args.json != '-':
-        for split, tasks in judged.items():
-            print(f'{split}, {len(tasks)} tasks\n\n'
-                  f'{markdown(_compare(tasks, answers[split]), unanswered[split])}\n')
+        _write(args.json, judged, data, versions, fitted, answers, unanswered, earlier)
     return 1 if failed else 0
+
+
+def _print(judged, answers, unanswered) -> None:
+    from ..evaluation.comparison import markdown
+    for split, tasks in judged.items():
+        print(f'{split}, {len(tasks)} tasks\n\n'
+              f'{markdown(_compare(tasks, answers[split]), unanswered[split])}\n', flush=True)
+
+
+def _fitted_to(system: System, data: Mapping[str, str]) -> str:
+    """Hash of the training file that a model notes, empty for none; another than this one is pointed out."""
+    known = system.data_sha256.get(TRAIN, '')
+    if known != data[TRAIN]:
+        print(f'{system.name} ' + (f'was fitted to another {TRAIN}.jsonl than the one here' if known else
+                                   'does not note what it was fitted to'), file=sys.stderr)
+    return known
 
 
 def _leave_out_language_models(args: argparse.Namespace) -> bool:
@@ -138,11 +159,12 @@ def _compare(tasks, answers: dict[str, np.ndarray]):
                    [task.group for task in tasks])
 
 
-def _write(path: str, judged, data: dict[str, str], versions: dict[str, str], answers, unanswered,
-           earlier: dict[str, Any]) -> None:
+def _write(path: str, judged, data: dict[str, str], versions: dict[str, str], fitted: dict[str, str],
+           answers, unanswered, earlier: dict[str, Any]) -> None:
     found = {**earlier, **{split: {
         'data_sha256': data,
         'models': {**earlier.get(split, {}).get('models', {}), **versions},
+        'fitted_to': {**earlier.get(split, {}).get('fitted_to', {}), **fitted},
         'tasks': [task.id for task in tasks], 'texts_sha256': texts_sha256(tasks),
         'systems': [row.to_dict() for row in _compare(tasks, answers[split])],
         'unanswered': unanswered[split],

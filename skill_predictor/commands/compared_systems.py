@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import load_predictor, UsageError
@@ -34,11 +34,14 @@ class System:
         From texts to decisions, bool, shape (n, 6), masked where there is none.
     version : str
         Of a released model, else empty.
+    data_sha256 : mapping of str to str
+        What a released model notes of the data that it was fitted to, by split.
     """
 
     name: str
     decide: Callable[[Sequence[str]], np.ndarray]
     version: str = ''
+    data_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 Systems = Iterator[System]
@@ -80,12 +83,13 @@ def _models(args: argparse.Namespace, judged) -> Systems:
             name = predictor.model.version if name in seen else name
             seen.add(name)
             _check_texts(predictor, judged)
-            yield System(name, lambda texts: _decide(predictor, texts), predictor.model.version)
+            yield System(name, lambda texts: _decide(predictor, texts), predictor.model.version,
+                         predictor.model.data_sha256)
             for index, encoder in enumerate(predictor.model.encoders):
                 if len(predictor.model.encoders) > 1:
                     yield System(f'{name}, {encoder.name} alone',
                                  lambda texts, index=index: _decide(predictor, texts, index),
-                                 predictor.model.version)
+                                 predictor.model.version, predictor.model.data_sha256)
 
 
 def _check_texts(predictor, judged) -> None:
@@ -158,8 +162,8 @@ def reason_not_to_ask(args: argparse.Namespace) -> str:
 
 def _chat_options(args: argparse.Namespace, name: str) -> ChatOptions:
     from ..dataset.chat import ChatOptions
-    return ChatOptions(name, args.base_url, temperature=0.0, answer_format=args.answer_format,
-                       timeout_s=LANGUAGE_MODEL_TIMEOUT_S)
+    return ChatOptions(name, args.base_url, temperature=args.temperature,
+                       answer_format=args.answer_format, timeout_s=LANGUAGE_MODEL_TIMEOUT_S)
 
 
 def _ask(args: argparse.Namespace, name: str, texts: Sequence[str]) -> np.ndarray:

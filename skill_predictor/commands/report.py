@@ -96,7 +96,7 @@ def _judge(predictor, name: str, tasks, folder: Path):
     path = folder / DISTRACTORS
     manners = variants([task.text for task in tasks],
                        read_sentences(path) if path.exists() else [])
-    right, plain = {}, None
+    right, plain, errors = {}, None, ()
     with progress_bar(len(tasks) * len(manners)) as done:
         for manner, texts in manners.items():
             # One at a time: what a text shares a batch with must not move its answer.
@@ -105,10 +105,11 @@ def _judge(predictor, name: str, tasks, folder: Path):
                                      dtype=np.float32)
             decided = decisions(labels, probabilities, predictor.thresholds)
             right[manner] = (decided == labels).all(axis=1)
-            plain = probabilities if manner == PLAIN else plain
+            if manner == PLAIN:
+                plain, errors = probabilities, [answer.error for answer in answers]
             if np.isnan(plain).any(axis=1).all():
                 raise UsageError(f'the model can read none of the texts of {name}: {answers[0].error}')
-    return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, right)
+    return JudgedSplit(name, tasks, labels, plain, predictor.thresholds, right, errors)
 
 
 def _name(path: str, others: Sequence[str]) -> str:
@@ -158,6 +159,13 @@ def _agreement(path: str | None) -> dict[str, Any] | None:
     content = _read(path, dict)
     if content is not None and not {'forms', 'reference', 'tasks', 'files'} <= content.keys():
         raise UsageError(f'{path} is no agreement (verify --json)')
+    if content is not None:
+        from ..evaluation.report.facts import forms, forms_title
+        try:
+            forms(content)
+            forms_title(content)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UsageError(f'{path} is no agreement (verify --json): {error!r}') from error
     return content
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 DATA is a dataset's folder with train.jsonl, validation.jsonl, test.jsonl and test_domains.jsonl (see
 docs/dataset.md; the last two may be empty). The best epoch is chosen by validation. A training that
-was stopped goes on where it was when the same command is given again. On two cores mpnet reads about
-20 tasks a second in training, minilm about 100, times the epochs of the recipes.
+was stopped goes on where it was when the same command is given again. On two cores with bfloat16 mpnet
+reads about 20 tasks a second in training, minilm about 100, times the epochs of the recipes; without it half.
 Several GPUs:
   accelerate launch -m skill_predictor train data --output models/my-model
 
@@ -51,7 +51,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument('--set', nargs='+', default=[], dest='changes', metavar='KEY=VALUE',
                         help='change settings of all recipes')
     parser.add_argument('--runs', type=Path, metavar='DIR', help='where checkpoints, logs and '
-                        'weights of the single encoders are kept (default: runs/NAME)')
+                        'weights of the single encoders are kept (default: runs/NAME, where the command is given)')
     parser.add_argument('--name', help='name of the model (default: that of its folder)')
     parser.add_argument('--seed', type=seed, default=0, metavar='N',
                         help='start of all random numbers (default: 0)')

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import closing, ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 The reference is PyTorch in float32 (transformers' own modules) where it is installed, else the ONNX
-graph in float32. Tasks are run one by one. The exit code is 1 when a form does not agree.
+graph in float32. Tasks are run one by one. Of several files there are the figures of each as well;
+it is judged over all. "clearly": decided otherwise although the reference was farther from the
+threshold than --max-difference. The exit code is 1 when a form does not agree.
 
 examples:
   skill-predictor verify data/test.jsonl
@@ -34,6 +37,7 @@ examples:
 FORMS = ('fp32', 'fp16', 'int8', 'tensorrt')
 MAX_DIFFERENCE = 0.01
 MAX_DROP = 0.005
+MAX_CHANGED = 0.01
 
 
 def add_parser(subparsers) -> None:
@@ -51,6 +55,9 @@ def add_parser(subparsers) -> None:
                              '(default: 0.01)')
     parser.add_argument('--max-drop', type=fraction, default=MAX_DROP, metavar='P',
                         help='by which exact match may be lower in int8 (default: 0.005)')
+    parser.add_argument('--max-changed', type=fraction, default=MAX_CHANGED, metavar='SHARE',
+                        help='share of the tasks, over all files, that int8 may decide otherwise '
+                             '(default: 0.01)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to FILE; -: to standard '
                         'output, and no table')
     add_model_option(parser)
@@ -63,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.agreement import agreement
     from ..inference.locations import find_model
     from ..inference.store import read_model
-    tasks = [task for path in args.tasks for task in read_tasks(path, require_label=True)]
+    files = [list(read_tasks(path, require_label=True)) for path in args.tasks]
+    tasks = [task for part in files for task in part]
     if not tasks:
         raise UsageError(f'there is no task in {", ".join(args.tasks)}')
     labels, model = label_flags(tasks), read_model(find_model(args.model))
@@ -79,17 +87,27 @@ def run(args: argparse.Namespace) -> int:
         stream = stack.enter_context(output(args.json)) if args.json else None
         reference = _probabilities(args, model, name, texts)
         thresholds = np.asarray(model.thresholds, dtype=np.float32)
-        found = {form: agreement(reference, _probabilities(args, model, form, texts), labels, thresholds,
-                                 args.max_difference) for form in args.forms if form != name}
+        answers = {form: _probabilities(args, model, form, texts) for form in args.forms
+                   if form != name}
+
+        def found_in(part: slice) -> dict[str, Agreement]:
+            return {form: agreement(reference[part], other[part], labels[part], thresholds,
+                                    args.max_difference) for form, other in answers.items()}
+
+        found = found_in(slice(None))
+        by_file = [(file, part.stop - part.start, found_in(part))
+                   for file, part in _parts(args.tasks, files).items()]
         if args.json != '-':
-            _table(model.version, name, len(tasks), found)
+            _table(model.version, name, [('all', len(tasks), found), *by_file])
         if stream:
             stream.write(json.dumps({
                 'model': model.version, 'reference': name, 'tasks': len(tasks),
                 'files': ', '.join(Path(path).name for path in args.tasks),
-                'forms': {form: asdict(one) for form, one in found.items()}}, indent=2) + '\n')
+                'forms': _plain(found),
+                'by_file': [{'file': file, 'tasks': count, 'forms': _plain(forms)}
+                            for file, count, forms in by_file]}, indent=2) + '\n')
     wrong = [f'{form}: {reason}' for form, one in found.items()
-             if (reason := _disagreement(form, one, args))]
+             if (reason := _disagreement(form, one, len(tasks), args))]
     for line in wrong:
         print(f'does not agree: {line}', file=sys.stderr)
     return 1 if wrong else 0
@@ -138,9 +156,13 @@ def _open(args: argparse.Namespace, model, form: str, say):
     return OnAnyCpu.load(model, options, say)
 
 
-def _disagreement(form: str, found: Agreement, args: argparse.Namespace) -> str:
+def _disagreement(form: str, found: Agreement, tasks: int, args: argparse.Namespace) -> str:
     if form == 'int8':
-        return (f'exact match is lower by {found.drop:.4f}' if found.drop > args.max_drop else '')
+        reasons = [f'exact match is lower by {found.drop:.4f}'] if found.drop > args.max_drop else []
+        if found.changed / tasks > args.max_changed:
+            reasons.append(f'{found.changed:,} of {tasks:,} tasks are decided otherwise '
+                           f'({found.changed / tasks:.4f}, at most {args.max_changed:g})')
+        return '; '.join(reasons)
     if found.clearly_changed:
         return (f'{found.clearly_changed} tasks are decided otherwise, and not because they are '
                 'next to the threshold')
@@ -149,10 +171,31 @@ def _disagreement(form: str, found: Agreement, args: argparse.Namespace) -> str:
     return ''
 
 
-def _table(version: str, reference: str, tasks: int, found: dict[str, Agreement]) -> None:
-    print(f'{version}, {tasks:,} tasks, compared with {reference}\n\n'
-          f'{"form":10}{"largest difference":>20}{"mean":>12}{"decided otherwise":>20}'
-          f'{"exact match":>14}')
-    for form, one in found.items():
-        print(f'{form:10}{one.largest:20.2e}{one.mean:12.2e}{one.changed:20}'
-              f'{one.exact_match:14.4f}')
+def _parts(paths: Sequence[str], files: Sequence[Sequence[TaskRecord]]) -> dict[str, slice]:
+    """Which tasks are of which file, by its name; nothing where there is only one."""
+    if len(files) < 2:
+        return {}
+    names, parts, start = [Path(path).name for path in paths], {}, 0
+    for path, name, tasks in zip(paths, names, files):
+        if tasks:  # of none there are no figures
+            parts[name if names.count(name) == 1 else path] = slice(start, start + len(tasks))
+        start += len(tasks)
+    return parts
+
+
+def _plain(found: dict[str, Agreement]) -> dict[str, dict]:
+    return {form: asdict(one) for form, one in found.items()}
+
+
+def _table(version: str, reference: str,
+           parts: Sequence[tuple[str, int, dict[str, Agreement]]]) -> None:
+    """Of each form, a line for each part: all tasks, then the files."""
+    width = max(8, *(len(name) for name, _, _ in parts)) + 2
+    print(f'{version}, {parts[0][1]:,} tasks, compared with {reference}\n\n'
+          f'{"form":10}{"file":{width}}{"tasks":>9}{"largest difference":>20}{"mean":>11}'
+          f'{"decided otherwise":>19}{"clearly":>9}{"exact match":>13}')
+    for form in parts[0][2]:
+        for name, tasks, found in parts:
+            one = found[form]
+            print(f'{form:10}{name:{width}}{tasks:9,}{one.largest:20.2e}{one.mean:11.2e}'
+                  f'{one.changed:19,}{one.clearly_changed:9,}{one.exact_match:13.4f}')

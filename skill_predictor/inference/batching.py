@@ -68,6 +68,7 @@ class BatchingWorker:
         self._waiting = 0
         self._in_work = 0
         self._undelivered = self._unsent = 0  # requests, and their tasks
+        self._engine_began: float | None = None
         self._finished: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._stopping = False
@@ -104,6 +105,12 @@ class BatchingWorker:
     def unsent(self) -> int:
         """Tasks that are answered, but whose answers are not delivered yet."""
         return self._unsent
+
+    @property
+    def working_for_s(self) -> float | None:
+        """Since when the engine has been at its batch, in seconds; ``None``: it is idle. Never waits."""
+        began = self._engine_began
+        return None if began is None else time.monotonic() - began
 
     def submit(self, texts: Sequence[object], on_done: Callable[[list[Answer]], None]) -> None:
         """Queue tasks; all of them or none.
@@ -237,6 +244,7 @@ class BatchingWorker:
 
     def _run_together(self, rows: list[tuple[_Request, int, list[int]]]) -> None:
         started = time.perf_counter()
+        self._engine_began = time.monotonic()
         try:
             predicted = self.predictor.probabilities([tokens for _, _, tokens in rows])
         except Exception as error:  # the engine failed: say so, and go on with the next
@@ -247,6 +255,8 @@ class BatchingWorker:
             for request, index, _ in rows:
                 self._finish(request, index, _without_prediction(request, message))
             return
+        finally:
+            self._engine_began = None
         now = time.perf_counter()
         self.statistics.batches += 1
         for (request, index, _), probabilities in zip(rows, predicted):

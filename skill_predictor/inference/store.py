@@ -3,7 +3,7 @@
 ::
 
     models/skill-predictor-v1/
-        config.json            taxonomy, thresholds, encoders; every other file by its sha256
+        config.json            taxonomy, thresholds, encoders, examples of answers; every other file by its sha256
         vocab.txt              WordPiece vocabulary that all encoders share
         mpnet.safetensors      what was trained: head (``head.*``), pooling (``pool.*``), changes to the
                                encoder, and ranges of its states (``range.*``, see smoothing.py)
@@ -18,7 +18,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,15 @@ class EncoderConfig:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A text and what the model said to it when it was released, in PyTorch and float32."""
+
+    text: str
+    probabilities: tuple[tuple[float, ...], ...]
+    """Of every encoder, in the model's order: six in 0..1."""
+
+
+@dataclass(frozen=True)
 class ReleasedModel:
     """A verified model folder; its weights are read when asked for."""
 
@@ -105,6 +114,10 @@ class ReleasedModel:
     max_tokens: int
     vocabulary: Path
     encoders: tuple[EncoderConfig, ...]
+    data_sha256: Mapping[str, str] = field(default_factory=dict)
+    """By split, the files that it was fitted to and chosen by; empty: not noted."""
+    examples: tuple[Example, ...] = ()
+    """By which an engine is checked when it is loaded; empty: it is not."""
 
     @property
     def version(self) -> str:
@@ -220,7 +233,17 @@ def _parse(path: Path, raw: bytes) -> ReleasedModel:
     return ReleasedModel(
         path=path, name=str(config['name']), sha256=hashlib.sha256(raw).hexdigest(),
         skills=skills, thresholds=thresholds, max_tokens=int(config['max_tokens']),
-        vocabulary=path / vocabulary['file'], encoders=encoders)
+        vocabulary=path / vocabulary['file'], encoders=encoders,
+        data_sha256={str(split): str(value) for split, value in config.get('data_sha256', {}).items()},
+        examples=tuple(_parse_example(entry, len(encoders)) for entry in config.get('examples', ())))
+
+
+def _parse_example(entry: dict, encoders: int) -> Example:
+    example = Example(str(entry['text']), tuple(
+        tuple(float(value) for value in row) for row in entry['probabilities']))
+    if [len(row) for row in example.probabilities] != [taxonomy.NUM_SKILLS] * encoders:
+        raise ValueError(f'the example {example.text!r} does not have six probabilities for every encoder')
+    return example
 
 
 def _parse_encoder(entry: dict) -> EncoderConfig:

@@ -27,6 +27,7 @@ from .parameters import topic_names
 from .predictor_parameters import FIXED_WHILE_CONFIGURED, declare_parameters
 
 DRAIN_TIMEOUT_S = 5.0
+MOST_ENGINE_S = 10.0  # at one batch; a GPU that hangs reports no error
 
 
 class SkillPredictorNode(ManagedNode):
@@ -75,18 +76,22 @@ class SkillPredictorNode(ManagedNode):
 
         self._worker = BatchingWorker(
             load, max_batch=self.settings['max_batch'], queue_size=self.settings['queue_size'],
-            on_failure=lambda message: self.get_logger().error(
-                message, throttle_duration_sec=5.0))
+            on_failure=lambda message: self.get_logger().error(message, throttle_duration_sec=5.0))
         self._worker.start()
-        self._worker.predictor.max_length = self.settings['max_text_length']
+        predictor = self._worker.predictor
+        predictor.max_length = self.settings['max_text_length']
         self._create_entities()
-        self.get_logger().info(
-            f'{self._worker.predictor.model.version} ready on {self._worker.predictor.backend.device}'
-            f' in {time.monotonic() - started:.1f} s')
+        self.get_logger().info(f'{predictor.model.version} ready on {predictor.backend.device} in '
+                               f'{time.monotonic() - started:.1f} s')
+        if predictor.backend.trouble:
+            self.get_logger().warning(predictor.backend.trouble)
 
     def _tell(self, line: str) -> None:
         """Progress of what takes minutes, where people look: the log and the diagnostics."""
-        self.get_logger().info(line)
+        if line.startswith('WARNING: '):
+            self.get_logger().warning(line.removeprefix('WARNING: '))
+        else:
+            self.get_logger().info(line)
         self._step = line
         if self.state == 'configuring':
             self._publish_diagnostics()
@@ -209,8 +214,7 @@ class SkillPredictorNode(ManagedNode):
         worker = self._worker
         if worker is None or not self._serving:
             raise QueueFullError(f'the predictor is {self.state}, not active')
-        worker.submit([task.text for task in tasks],
-                      lambda answers: on_done(worker, answers))
+        worker.submit([task.text for task in tasks], lambda answers: on_done(worker, answers))
 
     def _vector(self, worker: BatchingWorker, task: TaskDescription, answer: Answer,
                 thresholds: tuple[float, ...]) -> SkillVector:
@@ -262,22 +266,20 @@ class SkillPredictorNode(ManagedNode):
         self._reported = latest
         if failed:
             return diagnostics.ERROR, counts.last_failure
-        trouble = worker.predictor.backend.trouble
-        if level == diagnostics.OK and trouble:
-            return diagnostics.WARN, trouble
-        if level == diagnostics.OK and refused:
-            return diagnostics.WARN, f'{refused} requests refused: {counts.last_refusal}'
-        if level == diagnostics.OK and unreadable:
-            return diagnostics.WARN, f'{unreadable} tasks not read: {counts.last_unreadable}'
-        return level, message
+        working_for_s = worker.working_for_s or 0.0
+        if working_for_s >= MOST_ENGINE_S:
+            return diagnostics.ERROR, f'the engine has not answered for {working_for_s:.0f} s'
+        warning = (worker.predictor.backend.trouble
+                   or refused and f'{refused} requests refused: {counts.last_refusal}'
+                   or unreadable and f'{unreadable} tasks not read: {counts.last_unreadable}')
+        return (diagnostics.WARN, warning) if level == diagnostics.OK and warning else (level, message)
 
     def _describe(self, worker: BatchingWorker) -> dict[str, object]:
-        counts = worker.statistics
+        counts, predictor = worker.statistics, worker.predictor
         p50, p90, p99 = counts.latency_percentiles_ms(50, 90, 99)
         return {
-            'model': worker.predictor.model.version,
-            'backend': worker.predictor.backend.name,
-            'device': worker.predictor.backend.device,
+            'model': predictor.model.version, 'backend': predictor.backend.name,
+            'device': predictor.backend.device,
             'latency p50 [ms]': p50, 'latency p90 [ms]': p90, 'latency p99 [ms]': p99,
             'queue depth': worker.depth, 'queue size': worker.queue_size,
             'answers not sent yet': worker.unsent,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..evaluation.calibration import expected_calibration_error
 from ..evaluation.significance import difference, Interval, mcnemar
 from ..inference.averaging import weighted_mean
 from ..taxonomy import DEFAULT_THRESHOLD
@@ -39,6 +40,8 @@ class WayScore:
         0..1.
     cross_entropy : float
         Per flag, in nats.
+    calibration_error : float
+        Expected calibration error of all flags, 0..1.
     p_value : float
         Of McNemar's test against the plain mean.
     difference : Interval
@@ -48,6 +51,7 @@ class WayScore:
     name: str
     exact_match: float
     cross_entropy: float
+    calibration_error: float
     p_value: float
     difference: Interval
 
@@ -80,6 +84,7 @@ def try_ways(by_encoder: Sequence[np.ndarray], targets: np.ndarray, groups: Sequ
         found[name] = [probabilities.clip(1e-6, 1 - 1e-6), (decided == truth).all(axis=1)]
     return [WayScore(name, float(right.mean()),
                      float(-np.log(np.where(truth, said, 1 - said)).mean()),
+                     expected_calibration_error(truth, said),
                      mcnemar(found[PLAIN][1], right).p_value,
                      difference(found[PLAIN][1], right, groups=groups))
             for name, (said, right) in found.items()]

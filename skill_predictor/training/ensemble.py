@@ -19,6 +19,7 @@ from .calibration import Calibration, cooled, fit_calibration, scaled
 from .examples import Examples
 from .model_card import model_card
 from .ranges import activation_ranges
+from .reference import answered_examples
 from .release import TrainedEncoder, write_release
 from .runs import Run
 
@@ -147,5 +148,6 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
         offline=offline)) for encoder in ensemble.encoders()]
     model = write_release(
         folder, name, encoders, vocabulary, card,
-        max_tokens=known_encoders.MAX_TOKENS, overwrite=overwrite)
+        max_tokens=known_encoders.MAX_TOKENS, data_sha256=runs[0].data_sha256, overwrite=overwrite,
+        examples=lambda model: answered_examples(model, encoders_folder, offline=offline))
     return model, figures

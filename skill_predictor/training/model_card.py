@@ -48,6 +48,8 @@ them while the tasks were made, the dataset's card says.
 {command}
 ```
 
+(Where the model is there already: with another `--output`, or with `--overwrite`.)
+
 Training took {minutes:.0f} minutes on {threads} processor threads{device}{precision}. At {watts} W a thread
 that is about {energy:.2f} kWh, and at {carbon:g} kg of CO2 a kWh (the world's mean of 2023; Ember 2024)
 {emitted:.2f} kg; this is computed, not measured.
@@ -163,10 +165,11 @@ def _ways(ways: Sequence[WayScore]) -> str:
     if not ways:
         return ''
     rows = [[way.name, f'{way.exact_match:.4f}', '' if way.name == PLAIN else signed(way.difference),
-             f'{way.cross_entropy:.4f}', f'{way.p_value:.2g}'] for way in ways]
+             f'{way.cross_entropy:.4f}', f'{way.calibration_error:.4f}', f'{way.p_value:.2g}'] for way in ways]
     return (f'\nWays to average, by {FOLDS}-fold cross-validation on validation (what is chosen on the other '
             'folds is judged on each):\n\n' + table(
-                ['', 'exact match', 'minus the plain mean (95 %)', 'cross-entropy', 'p'], rows) + '\n')
+                ['', 'exact match', 'minus the plain mean (95 %)', 'cross-entropy', 'calibration error',
+                 'p'], rows) + '\n')
 
 
 def _shown(value: object) -> str:

@@ -7,6 +7,7 @@ one of them is where own experiments start.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -223,7 +224,7 @@ def _as(kind: str, key: str, value: Any) -> Any:
             pass
     if kind == 'float' and number:
         return float(value)
-    if kind == 'int' and number and value == int(value):
+    if kind == 'int' and number and math.isfinite(value) and value == int(value):
         return int(value)
     if kind == 'bool' and isinstance(value, bool) or kind == 'str' and isinstance(value, str):
         return value

@@ -10,11 +10,55 @@ import torch
 
 from ..inference import artefacts
 from ..inference.backends.base import Backend, BackendOptions
-from ..inference.errors import BackendError
-from ..inference.store import (Architecture, ATTENTION, EncoderConfig, MEAN, ReleasedModel,
-                               TokenIds)
+from ..inference.errors import BackendError, TextError
+from ..inference.store import (Architecture, ATTENTION, EncoderConfig, Example, MEAN,
+                               ReleasedModel, TokenIds)
+from ..inference.tokenizer import batch_ids, TaskTokenizer
 from .encoders import build_encoder
 from .network import SkillClassifier
+
+
+EXAMPLES = (
+    'Sweep the hall',
+    'Inspect the underside of the bridge for cracks',
+    'Bring me the fire extinguisher from the hallway',
+    'Climb the stairs of the old tower and look whether the bell hangs straight',
+    'Patrol the harbour basin on the surface and report every drifting log',
+    'Dive to the foot of the quay wall',
+    "Summarise yesterday's patrol reports",
+    'Cut the net that is wrapped around the propeller',
+    'Fish the drifting life ring out of the bay',
+    'Fly over the field behind the farm and count the deer before the mower starts; nobody has to go there on '
+    'foot, and the tractor stays where it is',
+    'Carry the two crates over the scree to the hut',
+    'Drive along the fence, stop at each of the nine posts with a red mark, tighten the clamp of every wire there, '
+    'take a picture of it from the road side, and tell the control room when all nine are done or when a wire is '
+    'broken')
+"""Short and long ones that need every skill; what is right is not the question."""
+
+
+def answered_examples(model: ReleasedModel, encoders_folder=None, *, offline: bool = False) -> list[Example]:
+    """What a model says to :data:`EXAMPLES`; see :mod:`skill_predictor.inference.self_check`.
+
+    Parameters
+    ----------
+    model
+        A released model.
+    encoders_folder, offline
+        See :func:`skill_predictor.inference.base_weights.resolve`.
+    """
+    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    backend = TorchBackend.load(model, BackendOptions('fp32', encoders_folder=encoders_folder, offline=offline),
+                                lambda line: None)
+    found = []
+    for text in EXAMPLES:
+        try:
+            row = tokenizer.tokenize(text)
+        except TextError:  # a vocabulary without words makes long rows
+            continue
+        said = backend.run([batch_ids([row], encoder.token_ids) for encoder in model.encoders])
+        found.append(Example(text, tuple(tuple(map(float, answer[0])) for answer in said)))
+    return found
 
 
 class TorchBackend(Backend):

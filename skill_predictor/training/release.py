@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 from .. import taxonomy
 from ..inference.errors import ModelError
 from ..inference.smoothing import RANGE
-from ..inference.store import (ATTENTION, FORMAT, MEAN, read_model, ReleasedModel,
+from ..inference.store import (ATTENTION, Example, FORMAT, MEAN, read_model, ReleasedModel,
                                sha256_file)
 from .heads import Head
 from ..inference.known_encoders import KnownEncoder, MAX_TOKENS
@@ -83,6 +83,8 @@ def check_target(folder: str | os.PathLike, name: str, overwrite: bool = False) 
 def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[TrainedEncoder],
                   vocabulary: str | os.PathLike, card: str, *, max_tokens: int = MAX_TOKENS,
                   thresholds: Mapping[str, float] | None = None,
+                  data_sha256: Mapping[str, str] | None = None,
+                  examples: Callable[[ReleasedModel], Sequence[Example]] | None = None,
                   overwrite: bool = False) -> ReleasedModel:
     """Write a model folder whole or not at all, and read it back.
 
@@ -102,6 +104,10 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
         Most tokens of one text, the two special ones included.
     thresholds
         Per skill, above 0 and at most 1; ``None``: the default one for all.
+    data_sha256
+        By split, the files that it was fitted to and chosen by; ``None``: they are not noted.
+    examples
+        What the finished model answers, by which engines are checked; ``None``: they are not.
     overwrite
         Whether a model that is already there is replaced.
 
@@ -128,16 +134,27 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
                 'skills': list(taxonomy.SKILLS),
                 'thresholds': {skill: float(thresholds[skill]) for skill in taxonomy.SKILLS},
                 'max_tokens': max_tokens,
+                **({'data_sha256': dict(data_sha256)} if data_sha256 else {}),
                 'vocabulary': {
                     'file': VOCABULARY_FILE, 'sha256': sha256_file(draft / VOCABULARY_FILE)},
                 'encoders': [_write_encoder(draft, encoder) for encoder in encoders]}
-            (draft / 'config.json').write_text(json.dumps(config, indent=2) + '\n')
+            _write_config(draft, config)
             (draft / CARD_FILE).write_text(card, encoding='utf-8')
+            if examples is not None:
+                config['examples'] = [
+                    {'text': example.text, 'probabilities': [
+                        [round(value, 6) for value in row] for row in example.probabilities]}
+                    for example in examples(read_model(draft))]
+                _write_config(draft, config)
             read_model(draft)
             _put_in_place(draft, folder, Path(scratch) / 'replaced')
     except OSError as error:
         raise ModelError(f'cannot write {folder}: {error}') from error
     return read_model(folder)
+
+
+def _write_config(folder: Path, config: Mapping) -> None:
+    (folder / 'config.json').write_text(json.dumps(config, indent=2) + '\n')
 
 
 def _check_encoders(encoders: Sequence[TrainedEncoder]) -> None:

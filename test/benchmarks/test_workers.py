@@ -119,6 +119,7 @@ def test_the_page(tmp_path):
         sys.argv = before
     page = (tmp_path / 'page.md').read_text()
     assert '| ours | 8.0 | 9.0 | 10.0 | 8.0 | 300 |' in page
+    assert '| e int8 | 8 | 24 | 8.0 | 9.0 | 10.0 | 800 |' in page
     assert '| 120% | 108 | 100 | 90 | 10 | 0 | 8 | 10 |' in page
     for name in ('peers', 'throughput'):
         assert f'](figures/benchmark_{name}.svg)' in page

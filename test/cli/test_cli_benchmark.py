@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fake_gpu import FakeGpu
+from skill_predictor.inference.errors import ModelError
 
 
 @pytest.fixture
@@ -42,6 +43,22 @@ def test_all_that_work_here_by_default(benchmark, monkeypatch):
     monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: 'no GPU'))
     done = benchmark('--batches', 1, '--tokens', 8, '--json', '-')
     assert list(json.loads(done.out)['engines']) == ['onnxruntime int8', 'onnxruntime fp32']
+
+
+@pytest.mark.parametrize('error', [RuntimeError('no profile'), TypeError('pybind11'), ModelError('no disk')])
+def test_an_engine_that_raises_what_it_likes_is_left_out(benchmark, monkeypatch, error):
+    from skill_predictor.inference import backends
+
+    def prepare(*_, **__):
+        raise error
+    monkeypatch.setattr(backends.TensorRtBackend, 'missing', classmethod(lambda cls: None))
+    monkeypatch.setattr(backends.TensorRtBackend, 'prepare', prepare)
+    done = benchmark('--batches', 1, '--tokens', 8, '--json', '-')
+    if isinstance(error, ModelError):
+        assert done.code == 1 and 'no disk' in done.err
+    else:
+        assert list(json.loads(done.out)['engines']) == ['onnxruntime int8', 'onnxruntime fp32']
+        assert f'left out: tensorrt fp16: {type(error).__name__}: {error}' in done.err
 
 
 @pytest.mark.parametrize('options, said', [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sys
 
 import pytest
@@ -89,6 +91,49 @@ def test_a_server_that_fails_costs_no_other_system(compare, chat_server):
                    chat_server(respond).url)
     assert done.code == 1 and 'clever, zero-shot is left out' in done.err
     assert 'mpnet alone' in done.out and 'clever' not in done.out
+
+
+@pytest.mark.parametrize('options, sent', [((), 0.0), (('--temperature', '0.5'), 0.5),
+                                           (('--temperature', 'server'), None)])
+def test_temperature_of_language_models(compare, chat_server, options, sent):
+    pytest.importorskip('sklearn')
+    pytest.importorskip('openai')
+    asked = []
+
+    def respond(body):
+        asked.append(body.get('temperature'))
+        return '{"skills": ["fly"]}'
+    done = compare('--no-baselines', '--splits', 'test', '--language-models', 'one', '--base-url',
+                   chat_server(respond).url, *options)
+    assert done.code == 0 and set(asked) == {sent}
+
+
+def test_a_system_that_fails_does_not_take_the_tables_along(compare, monkeypatch):
+    pytest.importorskip('sklearn')
+    from skill_predictor.commands import compared_systems
+
+    def fail(args, train, validation):
+        raise OSError('out of order')
+    monkeypatch.setattr(compared_systems, '_baselines', fail)
+    done = compare('--splits', 'test')
+    assert done.code == 1 and 'out of order' in done.err
+    assert 'test, 12 tasks' in done.out and 'mpnet alone' in done.out
+
+
+def test_what_a_model_was_fitted_to_is_noted(compare, data, constant, tmp_path):
+    pytest.importorskip('sklearn')
+    done = compare('--no-baselines', '--splits', 'test')
+    assert 'does not note what it was fitted to' in done.err
+    config = json.loads((constant.folder / 'config.json').read_text())
+    known = hashlib.sha256((data / 'train.jsonl').read_bytes()).hexdigest()
+    for sha256, said in ((known, ''), ('0' * 64, 'was fitted to another train.jsonl than the one here')):
+        folder = tmp_path / f'model-{sha256[:4]}'
+        shutil.copytree(constant.folder, folder)
+        (folder / 'config.json').write_text(json.dumps({**config, 'data_sha256': {'train': sha256}}))
+        done = compare('--no-baselines', '--splits', 'test', '--model', folder, '--json', data / 'out.json')
+        assert done.code == 0 and said in done.err and 'does not note' not in done.err
+        assert set(json.loads((data / 'out.json').read_text())['test']['fitted_to'].values()) == {sha256}
+        assert bool(said) == ('fitted to' in done.err)
 
 
 def test_a_text_that_cannot_be_read_is_said_before_the_work(compare, data):

@@ -10,6 +10,7 @@ for module in ('sklearn', 'scipy', 'matplotlib', 'jinja2'):
     pytest.importorskip(module)
 
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
+from skill_predictor.inference.store import read_model  # noqa: E402
 from tiny_model import write_tiny_model  # noqa: E402
 
 
@@ -83,7 +84,8 @@ def test_splits_for_reporting_alone_and_texts_that_cannot_be_read(report, tmp_pa
     html = (tmp_path / 'page.html').read_text()
     assert 'test_independent, 2 tasks' in html and 'of our own' in html and 'nan' not in html
     assert 'texts that were not read, counted as wrong' in html
-    assert '???' not in html, 'the model said nothing of it that could be a mistake'
+    assert '???<br><small>i-2</small>' in html and '<td class="wrong">not read</td>' in html
+    assert '<small>the text has no word: &#39;???&#39;</small>' in html
 
 
 def comparison(cli, tmp_path, *argv):
@@ -121,6 +123,25 @@ def test_figures_of_another_model_are_refused(cli, report, validated):
         {'model': 'tiny+0', 'forms': {}, 'reference': 'torch', 'tasks': 1, 'files': 'a'}))
     done = report('--agreement', validated / 'agreement.json')
     assert done.code == 2 and 'is of tiny+0' in done.err and 'verify again' in done.err
+
+
+def test_an_agreement_by_file_or_of_before_there_was_one(report, shared_tiny, tmp_path):
+    version = read_model(shared_tiny.folder).version
+    one = {'largest': 0.25, 'mean': 0.001, 'changed': 3, 'exact_match': 0.5}
+    found = {'model': version, 'reference': 'torch', 'tasks': 3, 'files': 'a.jsonl, b.jsonl',
+             'forms': {'int8': one}}
+    path, page = tmp_path / 'agreement.json', tmp_path / 'page.html'
+    path.write_text(json.dumps(found))
+    done = report('--splits', 'test', '--agreement', path)
+    assert done.code == 0 and '<td>int8</td><td>all</td>' in page.read_text(), done.err
+    found['by_file'] = [{'file': 'b.jsonl', 'tasks': 2, 'forms': {'int8': one}}]
+    path.write_text(json.dumps(found))
+    assert report('--splits', 'test', '--agreement', path).code == 0
+    assert '<td>int8</td><td>b.jsonl</td>' in page.read_text()
+    found['by_file'] = [{'file': 'b.jsonl'}]
+    path.write_text(json.dumps(found))
+    done = report('--splits', 'test', '--agreement', path)
+    assert done.code == 2 and 'is no agreement (verify --json)' in done.err
 
 
 def test_a_comparison_on_other_tasks_is_refused(cli, report, shared_tiny, validated):

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from skill_predictor.commands import verify as commands_verify
 from skill_predictor.dataset.records import TaskRecord, write_tasks
 from skill_predictor.evaluation.agreement import agreement
 from skill_predictor.inference.store import read_model
@@ -52,6 +53,52 @@ def test_a_graph_that_differs_is_noticed(verify, tiny, monkeypatch):
                         lambda self, *inputs: original(self, *inputs) + torch.ones(6) * 0.2)
     done = verify('--forms', 'fp32')
     assert done.code == 1 and 'does not agree: fp32' in done.err
+
+
+@pytest.fixture
+def verify_known(cli, tiny, tmp_path, monkeypatch):
+    """On files of 3, 2 and no tasks that need wheels; int8 decides one of them otherwise."""
+    for name, count in (('first', 3), ('second', 2), ('empty', 0)):
+        write_tasks([TaskRecord(f'{name}-{index}', TEXTS[index], ('wheels',))
+                     for index in range(count)], tmp_path / f'{name}.jsonl')
+    wheels = {'torch': [0.9] * 5, 'fp32': [0.9] * 5, 'int8': [0.9, 0.9, 0.9, 0.9, 0.2]}
+    monkeypatch.setattr(commands_verify, '_probabilities', lambda args, model, form, texts: np.array(
+        [[0.1, value, 0.1, 0.1, 0.1, 0.1] for value in wheels[form]])[:len(texts)])
+    monkeypatch.setattr(commands_verify.importlib.util, 'find_spec', lambda name: True)
+    return lambda files, *argv: cli(
+        'verify', *(tmp_path / f'{name}.jsonl' for name in files), '--model', tiny.folder,
+        '--forms', 'fp32', 'int8', '--max-drop', 1, *argv)
+
+
+def test_figures_of_each_file(verify_known, tmp_path):
+    done = verify_known(('first', 'empty', 'second'), '--json', tmp_path / 'out.json', '--max-changed', 1)
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / 'out.json').read_text())
+    assert (found['tasks'], found['forms']['int8']['changed']) == (5, 1)
+    assert [(part['file'], part['tasks'], part['forms']['int8']['clearly_changed'])
+            for part in found['by_file']] == [('first.jsonl', 3, 0), ('second.jsonl', 2, 1)]
+    assert found['by_file'][1]['forms']['int8']['exact_match'] == 0.5
+    header, *rows = [line.split() for line in done.out.splitlines()[2:]]
+    assert 'clearly' in header
+    # Form, file, tasks, largest, mean, decided otherwise, clearly, exact match.
+    assert [row[:3] + row[5:] for row in rows if row[0] == 'int8'] == [
+        ['int8', 'all', '5', '1', '1', '0.8000'],
+        ['int8', 'first.jsonl', '3', '0', '0', '1.0000'],
+        ['int8', 'second.jsonl', '2', '1', '1', '0.5000']]
+
+
+def test_of_one_file_there_are_the_figures_alone(verify_known):
+    done = verify_known(('first',), '--json', '-')
+    assert done.code == 0 and json.loads(done.out)['by_file'] == []
+
+
+def test_int8_may_not_decide_too_many_tasks_otherwise(verify_known):
+    files = ('first', 'second')
+    assert verify_known(files, '--max-changed', 0.2).code == 0
+    done = verify_known(files, '--max-changed', 0.19)
+    assert done.code == 1
+    assert 'int8: 1 of 5 tasks are decided otherwise (0.2000, at most 0.19)' in done.err
+    assert verify_known(files).code == 1, 'one in a hundred unless told otherwise'
 
 
 def test_nothing_to_verify_is_said_before_anything_is_built(cli, tmp_path, tiny):

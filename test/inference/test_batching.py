@@ -386,3 +386,20 @@ def test_what_waits_can_be_given_up(make, predictor):
     after = Inbox()
     worker.submit(['7'], after)
     assert after.numbers == [7], 'the worker goes on'
+
+
+def test_an_engine_that_hangs_is_seen_from_outside(make, predictor):
+    worker = make()
+    assert worker.working_for_s is None
+    first = block(worker, predictor)  # its thread is in the engine, and waits for an event
+    early = worker.working_for_s
+    time.sleep(0.02)
+    assert 0 <= early < worker.working_for_s < WAIT_S
+    predictor.gate.set()
+    first.wait()
+    assert worker.drain(WAIT_S) and worker.working_for_s is None
+    predictor.failure = ModelError('broken')
+    failed = Inbox()
+    worker.submit(['1'], failed)
+    assert 'broken' in failed.wait()[0].error and worker.drain(WAIT_S)
+    assert worker.working_for_s is None

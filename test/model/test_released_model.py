@@ -11,6 +11,7 @@ import pytest
 
 from skill_predictor.dataset.records import label_flags, read_tasks
 from skill_predictor.evaluation.metrics import score
+from skill_predictor.evaluation.robustness import PLAIN, variants
 from skill_predictor.inference.backends import BackendOptions
 from skill_predictor.inference.backends.onnxruntime import OnnxRuntimeBackend
 from skill_predictor.inference.locations import DEFAULT_MODEL
@@ -89,6 +90,17 @@ def test_figures_on_tasks_of_other_writers(answers):
 def test_figures_on_tasks_of_other_domains_and_makers(predictor, split, exact_match):
     texts, labels = read(split)
     check(score(labels, one_by_one(predictor, texts) >= 0.5), exact_match)
+
+
+def test_other_manners_of_writing_cost_little(predictor):
+    """At most three points each, on validation; the report has the others."""
+    texts, labels = read('validation')
+    distractors = (ROOT / 'data' / 'distractors_test.txt').read_text(encoding='utf-8').splitlines()
+    right = {manner: ((np.array([answer.probabilities for answer in predictor.predict(changed)]) >= 0.5)
+                      == labels).all(axis=1).mean()
+             for manner, changed in variants(texts, distractors).items()}
+    assert len(right) == 6 and right[PLAIN] >= 0.95
+    assert {manner: share for manner, share in right.items() if share < right[PLAIN] - 0.03} == {}
 
 
 @pytest.fixture(scope='module')

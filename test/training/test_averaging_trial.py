@@ -30,6 +30,7 @@ def test_a_bad_encoder_gets_little_weight():
     assert found[RELEASED].exact_match > found[PLAIN].exact_match + 0.1
     assert found[RELEASED].cross_entropy < found[PLAIN].cross_entropy / 2
     assert found[RELEASED].p_value < 1e-6
+    assert 0 < found[RELEASED].calibration_error < found[PLAIN].calibration_error / 2
     assert found['the surer encoder for each flag'].exact_match < found[RELEASED].exact_match
 
 

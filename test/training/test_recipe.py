@@ -35,6 +35,8 @@ def test_a_recipe_survives_json():
     ('encoder: minilm\nepoch: 3', "no setting 'epoch'; did you mean epochs"),
     ('encoder: minilm\nepochs: many', "epochs is 'many', which is no int"),
     ('encoder: minilm\nepochs: 2.5', 'which is no int'),
+    ('encoder: minilm\nepochs: .inf', 'which is no int'),
+    ('encoder: minilm\nepochs: .nan', 'which is no int'),
     ('encoder: minilm\nepochs: true', 'which is no int'),
     ('encoder: minilm\nepochs: 0', 'epochs is 0; it must be at least 1'),
     ('encoder: minilm\ndropout: 1', 'dropout is 1.0; it must be at least 0 and below 1'),

@@ -41,9 +41,10 @@ def files(folder):
 def test_round_trip(tmp_path, vocabulary):
     folder = tmp_path / 'models' / 'test'
     written = write_release(folder, 'test-model', encoders(), vocabulary, '# Card\n',
-                            thresholds={skill: 0.1 * (n + 1) for n, skill in enumerate(SKILLS)})
+                            thresholds={skill: 0.1 * (n + 1) for n, skill in enumerate(SKILLS)},
+                            data_sha256={'train': 'ab', 'validation': 'cd'})
     model = read_model(folder)
-    assert model == written
+    assert model == written and model.data_sha256 == {'train': 'ab', 'validation': 'cd'}
     assert (model.name, model.skills, model.max_tokens) == ('test-model', SKILLS, 256)
     assert model.thresholds == pytest.approx((0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
     assert model.vocabulary.read_bytes() == vocabulary.read_bytes()

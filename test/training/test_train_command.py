@@ -60,6 +60,9 @@ def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_pat
     np.testing.assert_allclose(served, expected, atol=5e-3)
     assert np.ptp(served, axis=0).max() > 0.05
 
+    examples = read_model(tmp_path / 'my-model').examples  # by which the predictor's engine was checked
+    assert len(examples) >= 5 and np.ptp([example.probabilities for example in examples], axis=0).max() > 0.01
+    assert read_model(tmp_path / 'my-model').data_sha256 == runs[0].data_sha256 and 'train' in runs[0].data_sha256
     card = (tmp_path / 'my-model' / 'README.md').read_text()
     assert all(line in card for line in out.splitlines() if line.startswith('|'))
     assert 'top 2 layers, by adapters of rank 4' in card and str(tiny_ensemble) not in card

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from ...dataset.records import TaskRecord
+from .. import breakdown
 from ..calibration import coverage_curve, expected_calibration_error
 from ..metrics import score
 from ..comparison import named, shown_p, signed
 from ..significance import bootstrap, difference, exact_match, hamming_loss, Interval, macro_f1
 
+MOST_DOMAINS = 12
+"""With more of them a table by domain says little of each, and much in all."""
+FORMS_NOTE = ('Clearly: decided otherwise although the reference was farther from the threshold than '
+              'rounding explains.')
 REVIEW_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.48)
 """Distances from the threshold of which the table of coverage tells."""
 
@@ -32,6 +37,8 @@ class JudgedSplit:
     thresholds : sequence of float
     robustness : mapping of str to numpy.ndarray, bool, shape (n,)
         Which tasks are answered right, by manner of writing, the plain one first; empty: not measured.
+    errors : sequence of str
+        Why a text is not read, per task, empty where it is; no entries: not known.
     """
 
     name: str
@@ -40,6 +47,7 @@ class JudgedSplit:
     probabilities: np.ndarray
     thresholds: Sequence[float]
     robustness: Mapping[str, np.ndarray] = field(default_factory=dict)
+    errors: Sequence[str] = ()
 
     @property
     def predicted(self) -> np.ndarray:
@@ -53,7 +61,14 @@ class JudgedSplit:
         if kept.all():
             return self
         return replace(self, labels=self.labels[kept], probabilities=self.probabilities[kept],
-                       records=[record for record, keep in zip(self.records, kept) if keep])
+                       errors=(), records=[record for record, keep in zip(self.records, kept) if keep])
+
+    @property
+    def not_read(self) -> list[tuple[TaskRecord, str]]:
+        """The tasks that are not read, and why; empty where that is not known."""
+        refused = np.flatnonzero(np.isnan(self.probabilities).any(axis=1))
+        return [(self.records[index], self.errors[index] if self.errors else '')
+                for index in refused]
 
     @property
     def moved(self) -> np.ndarray:
@@ -120,11 +135,34 @@ def by_manner(split: JudgedSplit) -> list[Row]:
             for name, right in split.robustness.items()]
 
 
+def by_kind(split: JudgedSplit) -> dict[str, list[Row]]:
+    """Tasks and exact match by kind of task, for each way to tell kinds apart that makes several."""
+    right = (split.predicted == split.labels).all(axis=1)
+    ways = {'boundary of the labelling guide': breakdown.by_boundary(split.records, right),
+            'length': breakdown.by_length(split.records, right)}
+    domains = breakdown.by_domain(split.records, right)
+    if len(domains) <= MOST_DOMAINS:
+        ways['domain'] = domains
+    return {way: [{'name': part.name, 'tasks': part.tasks, 'exact_match': f'{part.exact_match:.3f}'}
+                  for part in parts] for way, parts in ways.items() if len(parts) > 1}
+
+
 def forms(found: Mapping[str, Any]) -> list[Row]:
-    """How other forms of the model agree with the reference, as ``skill-predictor verify --json``."""
-    return [{'form': form, 'largest': f'{one["largest"]:.4f}', 'mean': f'{one["mean"]:.5f}',
-             'changed': one['changed'], 'exact_match': f'{one["exact_match"]:.4f}'}
-            for form, one in found['forms'].items()]
+    """How other forms of the model agree with the reference, as ``skill-predictor verify --json``.
+
+    Of each form a row for all tasks, then one for each file where there are several.
+    """
+    parts = [{'file': 'all', 'tasks': found['tasks'], 'forms': found['forms']},
+             *found.get('by_file', ())]
+    return [_form(form, part) for form in found['forms'] for part in parts]
+
+
+def _form(form: str, part: Mapping[str, Any]) -> Row:
+    one = part['forms'][form]
+    return {'form': form, 'file': part['file'], 'tasks': part['tasks'],
+            'largest': f'{one["largest"]:.4f}', 'mean': f'{one["mean"]:.5f}',
+            'changed': one['changed'], 'clearly': one.get('clearly_changed', ''),
+            'exact_match': f'{one["exact_match"]:.4f}'}
 
 
 def forms_title(found: Mapping[str, Any]) -> str:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...dataset.records import TaskRecord
 from ...taxonomy import SKILLS
 from .. import breakdown
 from ..ablation import BASE, Effect, readable
 from ..pages import render
 from . import facts, plots
 from .facts import JudgedSplit
+
+MOST_NOT_READ = 30
+"""So many texts that were not read are shown of a split."""
+MOST_CHARACTERS = 300
+"""And so much of each."""
 
 
 def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
@@ -41,7 +47,8 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
     """
     return render(
         'report.html', title=title, agreement=agreement and {
-            'title': facts.forms_title(agreement), 'rows': facts.forms(agreement)},
+            'title': facts.forms_title(agreement), 'note': facts.FORMS_NOTE,
+            'rows': facts.forms(agreement)},
         about=about.items(), splits=[_split(split) for split in splits],
         comparisons=[_comparison(name, part) for name, part in (comparisons or {}).items()],
         ablations=[_ablation(name, found) for name, found in (ablations or {}).items()])
@@ -50,7 +57,7 @@ def page(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
 def _split(split: JudgedSplit) -> dict[str, Any]:
     right = (split.predicted == split.labels).all(axis=1)
     overall = float(right.mean())
-    read = split.read
+    read, not_read = split.read, split.not_read
     pairs = breakdown.confusions(read.records, read.predicted)
     return {
         'name': split.name, 'tasks': len(split.records),
@@ -72,14 +79,27 @@ def _split(split: JudgedSplit) -> dict[str, Any]:
                                ('length', breakdown.by_length),
                                ('domain', breakdown.by_domain))))],
         'robustness': facts.by_manner(split),
+        'not_read': [_not_read(record, error) for record, error in not_read[:MOST_NOT_READ]],
+        'not_read_more': max(0, len(not_read) - MOST_NOT_READ),
         'mistakes': [_mistake(mistake) for mistake in breakdown.worst(
             read.records, read.labels, read.probabilities, read.thresholds)]}
 
 
+def _task(record: TaskRecord) -> dict[str, str]:
+    return {'text': record.text, 'id': record.id, 'boundary': record.boundary, 'domain': record.domain,
+            'labelled': breakdown.set_name(record.label or ())}
+
+
+def _not_read(record: TaskRecord, error: str) -> dict[str, str]:
+    task = _task(record)
+    # A text may be refused for its length.
+    if len(record.text) > MOST_CHARACTERS:
+        task['text'] = f'{record.text[:MOST_CHARACTERS]} …'
+    return {**task, 'error': error}
+
+
 def _mistake(mistake: breakdown.Mistake) -> dict[str, str]:
-    record = mistake.record
-    return {'text': record.text, 'id': record.id, 'boundary': record.boundary,
-            'domain': record.domain, 'labelled': breakdown.set_name(record.label or ()),
+    return {**_task(mistake.record),
             'predicted': breakdown.set_name(mistake.predicted),
             'probabilities': ', '.join(f'{skill} {value:.2f}' for skill, value
                                        in zip(SKILLS, mistake.probabilities))}

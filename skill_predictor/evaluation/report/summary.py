@@ -11,8 +11,9 @@ from . import facts
 from .facts import JudgedSplit, Row
 
 
-FORMS = {'form': 'form', 'largest': 'largest difference of a probability', 'mean': 'mean',
-         'changed': 'tasks decided otherwise', 'exact_match': 'exact match'}
+FORMS = {'form': 'form', 'file': 'file', 'tasks': 'tasks',
+         'largest': 'largest difference of a probability', 'mean': 'mean',
+         'changed': 'decided otherwise', 'clearly': 'clearly', 'exact_match': 'exact match'}
 
 
 def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
@@ -34,7 +35,8 @@ def summary(title: str, about: Mapping[str, str], splits: Sequence[JudgedSplit],
         parts += ['What a review band buys: tasks with a probability in the band go to a person.',
                   f'![exact match by share of tasks answered without review]({coverage})']
     if agreement:
-        parts += [f'## {facts.forms_title(agreement)}', _table(facts.forms(agreement), FORMS)]
+        parts += [f'## {facts.forms_title(agreement)}', facts.FORMS_NOTE,
+                  _table(facts.forms(agreement), FORMS)]
     for split in splits:
         parts += _split(split)
     for name, part in (comparisons or {}).items():
@@ -60,6 +62,8 @@ def _split(split: JudgedSplit) -> list[str]:
         'With a review band: tasks with a probability this near to the threshold go to a person.',
         _table(facts.by_review_band(split), {
             'band': 'band', 'coverage': 'answered', 'exact_match': 'exact match of those'})]
+    parts += [_table(rows, {'name': way, 'tasks': 'tasks', 'exact_match': 'exact match'})
+              for way, rows in facts.by_kind(split).items()]
     manners = facts.by_manner(split)
     if manners:
         parts += ['The same tasks, written otherwise:', _table(manners, {

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 
 from ...inference.backends import BackendOptions
@@ -81,13 +81,11 @@ def _start(model: str, engine: str, options: dict[str, object]) -> StartUp:
         before = free_bytes() if free_bytes else 0
         started = time.perf_counter()
         from ...inference.predictor import SkillPredictor
-        predictor = SkillPredictor.load(model, engine, BackendOptions(**options))
-        predictor.predict([TEXTS[0]])
-        seconds = time.perf_counter() - started
-        found = StartUp(seconds, resident_bytes() / 1e6,
-                        (before - free_bytes()) / 1e6 if free_bytes else None)
-        predictor.close()
-    return found
+        with closing(SkillPredictor.load(model, engine, BackendOptions(**options))) as predictor:
+            predictor.predict([TEXTS[0]])
+            seconds = time.perf_counter() - started
+            return StartUp(seconds, resident_bytes() / 1e6,
+                           (before - free_bytes()) / 1e6 if free_bytes else None)
 
 
 @contextmanager
@@ -98,8 +96,10 @@ def _gpu() -> Iterator[Callable[[], int] | None]:
     def free_bytes() -> int:
         with gpu.current():
             return gpu.free_bytes()
-    yield None if gpu.shares_memory else free_bytes
-    gpu.close()
+    try:
+        yield None if gpu.shares_memory else free_bytes
+    finally:  # a context that is left behind says so at the end, and covers the reason
+        gpu.close()
 
 
 if __name__ == '__main__':

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..choices import ENGINES
 from ..errors import BackendError, ModelError
+from ..self_check import check_answers
 from ..store import ReleasedModel
 from .base import Backend, BackendOptions
 from .fallback import FallbackBackend
@@ -68,7 +69,7 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
         reason = unavailable(candidate)
         if reason is None:
             try:
-                backend = BACKENDS[candidate].load(model, options, say)
+                backend = _checked(BACKENDS[candidate].load(model, options, say), model, options)
             except Exception as error:
                 reason = f'{type(error).__name__}: {error}'
                 failures.append(f'{candidate} could not be loaded: {reason}')
@@ -84,6 +85,17 @@ def open_backend(name: str, model: ReleasedModel, options: BackendOptions | None
     if unmendable is not None:
         raise unmendable  # no weights, no room on the disk: that is what has to be put right
     raise BackendError(f'no engine can run the model here. {"; ".join(reasons)}')
+
+
+def _checked(backend: Backend, model: ReleasedModel, options: BackendOptions) -> Backend:
+    if not model.examples:
+        return backend
+    try:
+        check_answers(model, backend.run, options.precision_for(type(backend)), backend.checked_batches)
+    except BaseException:
+        backend.close()
+        raise
+    return backend
 
 
 def _with_fallback(backend: Backend, model: ReleasedModel, options: BackendOptions,

@@ -64,6 +64,9 @@ class Backend(ABC):
     free_tokens: int = 0
     """Tokens of a run, padding included, that take no longer than one: it waits for the weights."""
 
+    checked_batches: tuple[int, ...] = (1,)
+    """Sizes of batches by which it is checked when it is loaded: one for each program that it has."""
+
     trouble: str = ''
     """What is not as it should be while the backend still answers; empty: nothing."""
 

@@ -77,12 +77,12 @@ class FallbackBackend(Backend):
 
     def _give_up(self, error: Exception) -> None:
         self._failure = self.trouble = f'{self.name} failed: {error}'
-        self._say(f'{self.name} failed ({error}); the CPU takes over')
+        self._say(f'WARNING: {self.name} failed ({error}); the CPU takes over')
         # What failed may fail again when it is closed; that must not keep the other from answering.
         try:
             self._backend.close()
         except Exception as closing:
-            self._say(f'{self.name} could not be closed: {closing}')
+            self._say(f'WARNING: {self.name} could not be closed: {closing}')
 
     def _take_over(self) -> None:
         """Load the second one; when that fails too, tell both reasons, and try again after a while."""
@@ -95,7 +95,7 @@ class FallbackBackend(Backend):
             self._next_try = time.monotonic() + RETRY_S
             self.trouble = (f'{self._failure}, and the CPU cannot take over: '
                             f'{type(error).__name__}: {error}')
-            self._say(self.trouble)
+            self._say(f'WARNING: {self.trouble}')
             raise BackendError(self.trouble) from error
         self._load_second = None
         self.trouble = self._failure

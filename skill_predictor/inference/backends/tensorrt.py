@@ -32,6 +32,7 @@ class TensorRtBackend(Backend):
     # Up to about 200 an AGX Orin's arithmetic (42 TFLOPS in half precision, dense; two operations per
     # weight and token) is done before its memory (204.8 GB/s; two bytes per weight) has given the weights.
     free_tokens = 192
+    checked_batches = (1, 4, 12)
 
     def __init__(self, gpu: cuda.Gpu, runtimes: list[Any], runners: list[EngineRunner],
                  device: str) -> None:
@@ -103,8 +104,8 @@ class TensorRtBackend(Backend):
                     _check_precision(runners[-1], request, progress)
                     runners[-1].warm_up()
                     if runners[-1].unrecorded:
-                        progress(f'{request.encoder.name} runs without CUDA graphs, single tasks take '
-                                 f'a little longer: {runners[-1].unrecorded}')
+                        progress(f'WARNING: {request.encoder.name} runs without CUDA graphs, single '
+                                 f'tasks take a little longer: {runners[-1].unrecorded}')
         except BaseException:
             with suppress(BackendError):  # the first reason is the one to tell
                 _close(gpu, runners, runtimes)
@@ -185,14 +186,28 @@ def _check_precision(runner: EngineRunner, request: EngineRequest,
                      say: Callable[[str], None]) -> None:
     """Say what the engine really computes in; refuse one that lost what was asked for."""
     from ..tensorrt import precision
-    found = precision.of_engine(runner.layers())
-    least = request.encoder.architecture.layers
-    precision.check_engine(found, request.precision, least)
-    told = precision.in_words(found)
-    if sum(found.values()) < least:
-        told = (f'WARNING: it tells the types of {sum(found.values())} layers only, so its precision was '
-                f'checked before the build alone ({told or "none"})')
-    say(f'{request.encoder.name} on the GPU: {told}')
+    layers = runner.layers()
+    found, least = precision.of_engine(layers), request.encoder.architecture.layers
+    try:
+        precision.check_engine(found, request.precision, least)
+    except BackendError as error:
+        raise BackendError(f'{error}{_kept(layers, request)}') from error
+    told, count = precision.in_words(found), precision.floating(found)
+    if count < least:
+        say(f'WARNING: {request.encoder.name} on the GPU tells the types of {count} layers only, so its '
+            f'precision was checked before the build alone ({told or "none"})')
+    else:
+        say(f'{request.encoder.name} on the GPU: {told}')
+
+
+def _kept(layers: str, request: EngineRequest) -> str:
+    """Keep what a refused engine tells of itself, and say where."""
+    path = request.path.with_suffix('.layers.json')
+    try:
+        path.write_text(layers, encoding='utf-8')
+    except OSError:  # the reason for the refusal is worth more
+        return ''
+    return f'; what it tells of its layers is in {path}'
 
 
 def _close(gpu: cuda.Gpu, runners: list[EngineRunner], runtimes: list[Any]) -> None:

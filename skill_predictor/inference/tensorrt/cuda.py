@@ -16,6 +16,7 @@ from .device import ANY_DEVICE, Device, LEAST_OF_ANY
 from .library import Library
 
 _THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU meanwhile
+_NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: nothing waits for, or breaks, the stream that CUDA has by default
 
 
 def missing(library: Library | None = None) -> str | None:
@@ -59,9 +60,10 @@ def device(index: int = 0) -> Device:
         raise BackendError(reason)
     driver = _driver()
     found = driver.Device(index)
+    gib = -(-found.total_memory() >> 30)
     return Device(found.name(), '.'.join(map(str, found.compute_capability())),
                   found.get_attribute(driver.device_attribute.MULTIPROCESSOR_COUNT),
-                  found.total_memory() >> 20)
+                  1 << (gib - 1).bit_length())
 
 
 def device_for(library: Library) -> Device:
@@ -138,7 +140,7 @@ class Gpu:
 
     def stream(self):
         """A new stream; its ``handle`` is the driver's."""
-        return self._cuda.Stream()
+        return self._cuda.Stream(_NON_BLOCKING)
 
     def host_array(self, size: int, dtype: type) -> np.ndarray:
         """Memory of the host that the GPU reads and writes by itself, shape (size,)."""

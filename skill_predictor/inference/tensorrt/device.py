@@ -17,13 +17,15 @@ class Device:
         For example ``8.7``.
     processors : int
         Streaming multiprocessors. All Orins have one name, and a Jetson's power mode turns some off.
-    memory_mb : int
+    memory_gib : int
+        Rounded up to a power of two. All that a Jetson's system leaves counts, which changes with its
+        kernel and its boot parameters; its modules have 4, 8, 16, 32 or 64.
     """
 
     name: str
     compute_capability: str = ''
     processors: int = 0
-    memory_mb: int = 0
+    memory_gib: int = 0
 
     def __str__(self) -> str:
         if not self.compute_capability:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,6 +108,7 @@ def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | 
     def build(path: Path) -> None:
         onnx = artefacts.onnx_file(request.model, request.encoder, request.precision,
                                    encoders_folder=encoders_folder, offline=offline, progress=say)
+        _tell_of_others(request, say)
         with built_files.lock(request.lock, say):
             say(f'building the {request.precision} engine of {name} with {request.library} for '
                 f'{request.device}')
@@ -120,3 +122,23 @@ def engine_file(request: EngineRequest, *, encoders_folder: str | os.PathLike | 
 
     return built_files.ensure(
         request.path, request.manifest, build, say, rebuild=rebuild)
+
+
+def _tell_of_others(request: EngineRequest, say: Progress) -> None:
+    """Name the engines of the same encoder that were made by another library, or for another device."""
+    here = _made_by(request.ingredients)
+    for path in sorted(artefacts_dir().glob(f'*/{request.path.name}')):
+        try:
+            noted = json.loads(path.with_suffix('.json').read_text())['depends_on']
+            there, same_model = _made_by(noted), noted['model_sha256'] == request.model.sha256
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        other = [f'{name} {there.get(name)} instead of {value}' for name, value in here.items()
+                 if there.get(name) != value]
+        if same_model and other:
+            say(f'{path} is of no use here ({"; ".join(other)})')
+
+
+def _made_by(ingredients: dict) -> dict:
+    return {'library': ingredients['library'], 'version': ingredients['version'],
+            **ingredients['device']}

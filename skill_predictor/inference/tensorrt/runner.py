@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,9 @@ RECORDED_TASKS = 1
 
 RECORDED_TOKENS = 64
 """... up to this length: the shapes in which robots ask one by one."""
+
+WARM_UP_TOKENS = 2048
+"""Most tokens of a batch that is run before the first task comes: the predictor gives no more at once."""
 
 
 @dataclass
@@ -115,12 +118,28 @@ class EngineRunner:
             self._library.module.LayerInformationFormat.JSON)
 
     def warm_up(self) -> None:
-        """Run every shape that robots ask for one by one, so that the first tasks need not wait."""
+        """Run every shape that robots ask for one by one, and each profile, so that nobody has to wait."""
         for tokens in range(TOKEN_STEP, min(RECORDED_TOKENS, self._most_tokens) + 1, TOKEN_STEP):
-            ids = np.zeros((RECORDED_TASKS, tokens), dtype=np.int64)
             for _ in range(2):  # the first run prepares, the second is recorded
-                self.start(ids, np.ones_like(ids))
-                self.finish()
+                self._run_any(RECORDED_TASKS, tokens)
+        # A profile has kernels of its own, which are loaded, and may take memory, by its first runs.
+        for tasks, tokens in self._large_batches():
+            if tasks > RECORDED_TASKS or tokens > RECORDED_TOKENS:
+                self._run_any(tasks, tokens)
+
+    def _large_batches(self) -> Iterator[tuple[int, int]]:
+        """Of each profile the batch that is expected, that of most tasks, and that of the longest."""
+        fewest = 1
+        for profile in self._profiles:
+            yield profile.shapes[1]
+            for tasks in (profile.tasks[2], fewest):
+                yield tasks, min(WARM_UP_TOKENS // tasks, self._most_tokens)
+            fewest = profile.tasks[2] + 1
+
+    def _run_any(self, tasks: int, tokens: int) -> None:
+        ids = np.zeros((tasks, tokens), dtype=np.int64)
+        self.start(ids, np.ones_like(ids))
+        self.finish()
 
     def start(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> None:
         """Start a batch; :meth:`finish` gives its answer.

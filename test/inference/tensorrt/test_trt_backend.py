@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import json
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fake_tensorrt import answer
+from fake_tensorrt import answer, ExecutionContext
 from skill_predictor.inference.backends import BackendOptions, open_backend, tensorrt
 from skill_predictor.inference.backends.tensorrt import TensorRtBackend
 from skill_predictor.inference.errors import BackendError
+from skill_predictor.inference.predictor import MAX_RUN_TOKENS, SkillPredictor
 from skill_predictor.inference.tensorrt import cuda
 from skill_predictor.inference.tensorrt.library import Library
+from skill_predictor.inference.tensorrt.runner import WARM_UP_TOKENS
 
 SALTS = {'mpnet': 1.0, 'minilm': 2.0}
 
@@ -53,14 +58,29 @@ def test_shapes_in_any_order(backend, model):
 
 
 def test_nothing_is_allocated_on_the_way(backend, model, gpu):
-    for tokens in (10, 30):
-        check(backend, model, 1, tokens)
-        check(backend, model, 4, tokens)
+    """Counted from the first task on: loading has run every profile."""
     before = gpu.allocations, gpu.contexts
     for seed in range(10):
-        check(backend, model, 1, 10, seed)
-        check(backend, model, 4, 30, seed)
+        for tasks, tokens in ((1, 10), (1, 100), (4, 30), (40, 20), (64, 32)):
+            check(backend, model, tasks, tokens, seed)
     assert (gpu.allocations, gpu.contexts) == before
+
+
+def test_what_fails_in_large_batches_only_is_found_while_loading(gpu, model, built, monkeypatch):
+    run = ExecutionContext.execute_async_v3
+    monkeypatch.setattr(ExecutionContext, 'execute_async_v3', lambda self, stream: (
+        run(self, stream) and self._shapes['input_ids'][0] < 64))
+    with pytest.raises(BackendError, match='could not run the engine'):
+        TensorRtBackend.load(model, BackendOptions(), lambda line: None)
+    assert gpu.living == 0
+
+
+def test_the_largest_batch_of_the_predictor_is_run_while_loading():
+    assert WARM_UP_TOKENS == MAX_RUN_TOKENS
+
+
+def test_streams_do_not_wait_for_the_default_one(backend, gpu):
+    assert gpu.streams and all(stream.flags == 1 for stream in gpu.streams)
 
 
 def test_single_tasks_are_recorded(backend, model, gpu):
@@ -114,8 +134,10 @@ def test_precision(gpu, model, built):
     gpu.layer_format = 'Float'
     TensorRtBackend.load(model, BackendOptions('fp32'), lambda line: None).close()
     assert built == ['mpnet.fp32 fp32', 'minilm.fp32 fp32']
-    with pytest.raises(BackendError, match='half precision was lost'):
+    with pytest.raises(BackendError, match='half precision was lost.*its layers is in ') as refused:
         TensorRtBackend.load(model, BackendOptions(), lambda line: None)
+    told = json.loads(Path(str(refused.value).rpartition(' is in ')[2]).read_text())
+    assert told['Layers'][0]['Outputs'][0]['Format/Datatype'] == 'Float', 'kept, so that one can see why'
     assert gpu.living == 0 and gpu.pushed == 0, 'a load that fails gives everything back'
     with pytest.raises(BackendError, match='tensorrt computes in fp16 or fp32, not in int8'):
         TensorRtBackend.load(model, BackendOptions('int8'), lambda line: None)
@@ -135,6 +157,30 @@ def test_an_engine_that_does_not_load_is_built_once_more(gpu, model, built):
     assert gpu.living == 0
 
 
+def test_an_engine_that_another_version_made_is_named(gpu, model, built):
+    lines = []
+    for version in ('10.7.0', '10.9.0'):
+        lines.clear()
+        sys.modules['tensorrt'].__version__ = version
+        TensorRtBackend.load(model, BackendOptions(), lines.append).close()
+    told = [line for line in lines if 'is of no use here' in line]
+    assert len(told) == 2 and len(built) == 4
+    assert told[0].endswith('mpnet.fp16.engine is of no use here (version 10.7.0 instead of 10.9.0)')
+    lines.clear()
+    gpu.total = 30 << 30
+    TensorRtBackend.load(model, BackendOptions(), lines.append).close()
+    assert any('(memory_gib 64 instead of 32)' in line for line in lines)
+    paths = TensorRtBackend.prepare(model, BackendOptions(), lines.append, rebuild=True)
+    assert not any(line.startswith(f'{path} is of no use') for path in paths for line in lines)
+
+
+@pytest.mark.parametrize('left, installed', [(61.3, 64), (62.6, 64), (29.9, 32), (30.6, 32), (15.3, 16),
+                                             (7.44, 8), (7.62, 8), (8.0, 8), (64.0, 64)])
+def test_memory_that_the_system_takes_makes_no_other_device(gpu, left, installed):
+    gpu.total = int(left * (1 << 30))
+    assert cuda.device().memory_gib == installed
+
+
 def test_auto_takes_the_gpu(gpu, model, built):
     lines = []
     opened = open_backend('auto', model, BackendOptions(), lines.append)
@@ -148,7 +194,6 @@ def test_auto_takes_the_gpu(gpu, model, built):
 
 
 def test_a_machine_without_a_gpu_says_so(monkeypatch, model):
-    import sys
     monkeypatch.setitem(sys.modules, 'pycuda', None)
     monkeypatch.setattr(cuda, '_sign_of_gpu', lambda: False)
     with pytest.raises(BackendError, match='tensorrt: there is no NVIDIA GPU here'):
@@ -183,6 +228,21 @@ def test_memory_that_is_shared_is_not_counted_as_the_gpus(gpu, tiny, built):
     from skill_predictor.evaluation.speed.start_up import _start
     gpu.integrated = 1
     assert _start(tiny.folder, 'tensorrt', {'threads': 1, 'fallback': False}).gpu_memory_mb is None
+
+
+def test_a_start_up_that_fails_leaves_no_context(gpu, tiny, built, monkeypatch):
+    """pycuda would say so when the process ends, in the place of the reason."""
+    from skill_predictor.evaluation.speed.start_up import _start
+    for name in ('load', 'predict'):
+        with monkeypatch.context() as patch:
+            patch.setattr(SkillPredictor, name, fail)
+            with pytest.raises(BackendError, match='the reason'):
+                _start(tiny.folder, 'tensorrt', {'threads': 1, 'fallback': False})
+        assert gpu.living == 0 and gpu.pushed == 0
+
+
+def fail(*_):
+    raise BackendError('the reason')
 
 
 def test_start_up_counts_the_memory_of_the_gpu(gpu, tiny, built):

@@ -35,7 +35,12 @@ def test_mixed_precision_passes():
 @pytest.mark.parametrize('layer, said', [
     (('layer.0.up.product', 'MATRIX_MULTIPLY', 'FLOAT'), "half precision was lost: 'layer.0.up"),
     (('layer.0.attention', 'SOFTMAX', 'HALF'), 'where single precision is needed'),
-    (('embeddings.norm', 'NORMALIZATION', 'HALF'), 'where single precision is needed')])
+    (('embeddings.norm', 'NORMALIZATION', 'HALF'), 'where single precision is needed'),
+    (('probabilities', 'ACTIVATION', 'HALF'), "'probabilities' is in HALF, where single"),
+    (('pool.sum', 'MATRIX_MULTIPLY', 'HALF'), "'pool.sum' is in HALF, where single"),
+    (('head.1.product', 'MATRIX_MULTIPLY', 'HALF'), "'head.1.product' is in HALF"),
+    (('head.1', 'ELEMENTWISE', 'HALF'), "'head.1' is in HALF"),
+    (('node_of/layer.0.mixed.sum', 'ELEMENTWISE', 'HALF'), 'mixed.sum. is in HALF')])
 def test_what_is_lost_is_named(layer, said):
     with pytest.raises(BackendError, match=said):
         precision.check_network(network(*MIXED, layer), 'fp16')
@@ -78,6 +83,45 @@ def test_each_transformer_layer_must_have_a_product_in_half_precision():
         precision.check_engine(few, 'fp16', 12)
     fused = precision.of_engine(inspected('Float'))
     precision.check_engine(fused, 'fp16', 12)  # all in one: it does not tell
+
+
+def test_what_moves_shapes_and_masks_says_nothing_of_precision():
+    few = precision.of_engine(inspected('Int64', 'Bool', 'Int32', 'Float', 'Int64', 'Int32'))
+    assert precision.floating(few) == 1
+    precision.check_engine(few, 'fp16', 6)
+    with pytest.raises(BackendError, match='half precision was lost'):
+        precision.check_engine(precision.of_engine(inspected(*['Float'] * 6, 'Int64')), 'fp16', 6)
+
+
+def test_an_engine_whose_layers_became_one_node_tells_nothing():
+    layers = [{'Name': '{ForeignNode[layer.0...head.3]}', 'Outputs': [{'Datatype': 'Float'}]},
+              {'Name': 'copy', 'Outputs': [{'Datatype': 'Float'}]}]
+    found = precision.of_engine(json.dumps({'Layers': layers}))
+    precision.check_engine(found, 'fp16', 2)
+    assert found == Counter()
+
+
+@pytest.mark.parametrize('told, name', [
+    ('Half(64,1:8,...)', 'Half'), ('HALF', 'HALF'), ('Channel major FP16 format where channel % 8 == 0', 'FP16'),
+    ('Row major Int8 format', 'Int8'), ('Float(1,24)', 'Float'), ('E5M2 (new)', 'E5M2')])
+def test_a_type_with_its_layout(told, name):
+    found = precision.of_engine(inspected(told))
+    assert found == Counter({name: 1})
+    assert precision.floating(found) == (name in ('Half', 'HALF', 'FP16', 'Float'))
+    if precision.floating(found) and name != 'Float':
+        precision.check_engine(found, 'fp16')
+
+
+@pytest.mark.parametrize('layer, name', [
+    ({'Outputs': [{'Datatype': 'Float'}, {'Datatype': 'Half'}]}, 'Half'),
+    ({'Outputs': [{'Datatype': 'Int64'}, {'Datatype': 'Float'}]}, 'Float'),
+    ({'LayerType': 'gemm', 'Inputs': [{'Datatype': 'Half'}], 'Outputs': [{'Datatype': 'Float'}]}, 'Half'),
+    ({'LayerType': 'CaskGemmMatrixMultiply', 'Weights': {'Type': 'Half', 'Count': 9},
+      'Outputs': [{'Datatype': 'N/A due to dynamic shapes'}]}, 'Half'),
+    ({'LayerType': 'kgen', 'Inputs': [{'Datatype': 'Half'}], 'Outputs': [{'Datatype': 'Float'}]}, 'Float')])
+def test_what_a_layer_computes_in(layer, name):
+    """A product may have its sum with the residual stream, in single precision, fused to it."""
+    assert precision.of_engine(json.dumps({'Layers': [layer]})) == Counter({name: 1})
 
 
 def test_names_are_spelt_in_several_ways():
