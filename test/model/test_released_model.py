@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from skill_predictor.evaluation.metrics import score
 from skill_predictor.evaluation.robustness import PLAIN, variants
 from skill_predictor.inference.backends import BackendOptions
 from skill_predictor.inference.backends.onnxruntime import OnnxRuntimeBackend
-from skill_predictor.inference.locations import DEFAULT_MODEL
+from skill_predictor.inference.locations import DEFAULT_MODEL, find_model
 from skill_predictor.inference.predictor import SkillPredictor
+from skill_predictor.inference.store import read_model
 from skill_predictor.inference.tokenizer import batch_ids
 
 pytestmark = pytest.mark.model
@@ -132,6 +134,21 @@ def test_int8_is_right_about_as_often_as_pytorch(answers, expected):
     labels = read('test')[1]
     right, rounded = (((found >= 0.5) == labels).all(axis=1) for found in (expected, answers))
     assert right.mean() - rounded.mean() <= 0.005
+
+
+def test_documents_tell_of_this_release():
+    model = read_model(find_model(None))
+    card = (model.path / 'evaluation.md').read_text(encoding='utf-8')
+    documents = [(ROOT / 'docs' / name).read_text(encoding='utf-8') for name in ('benchmarks.md', 'evaluation.md')]
+    for text in (card, *documents):
+        assert set(re.findall(r'skill-predictor-v1\+[0-9a-f]+', text)) == {model.version}
+    shares = {split: f'{100 * float(value):.1f}' for split, value in re.findall(
+        r'^## (\w+), [\d,]+ tasks$.*?^\| exact match \| ([\d.]+)', card, re.MULTILINE | re.DOTALL)}
+    test, domains, independent, examiners = (
+        shares[split] for split in ('test', 'test_domains', 'test_independent', 'test_examiners'))
+    readme = ' '.join((ROOT / 'README.md').read_text(encoding='utf-8').split())
+    assert f'right skills for {test} % of the 200 test tasks, {domains} % of 996' in readme
+    assert f'{independent} and {examiners} % of twice 480' in readme
 
 
 def test_the_weights_are_few_enough_for_git():
