@@ -33,7 +33,7 @@ The exit code is 1 when a language model that was named is left out.
 examples:
   skill-predictor compare data
   skill-predictor compare data --against models/paper --json comparison.json
-  skill-predictor compare data --setfit 10000 --no-baselines --earlier comparison.json \\
+  skill-predictor compare data --setfit 3000 --no-baselines --earlier comparison.json \\
       --json comparison.json
   skill-predictor compare data --language-models gpt-oss:120b llama4:scout \\
       --base-url http://localhost:11434/v1
@@ -55,7 +55,7 @@ def add_parser(subparsers) -> None:
                         help='leave out the systems that are fitted here')
     parser.add_argument('--setfit', type=count, default=0, metavar='PAIRS',
                         help='fit SetFit on both encoders too, with this many pairs of tasks '
-                             '(default: 0, not at all; 10000 take about 45 minutes on 2 cores)')
+                             '(default: 0, not at all; 3000 took an hour on 2 busy cores)')
     parser.add_argument('--language-models', nargs='+', default=[], metavar='NAME',
                         help='language models to ask (default: none)')
     parser.add_argument('--base-url', metavar='URL', help='their server, up to /v1 '

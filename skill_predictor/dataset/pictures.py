@@ -112,7 +112,7 @@ def _bars(counts: Mapping[str, int], title: str, log: bool = False):
     row, size = (0.22, 7) if len(counts) <= _MANY else (0.12, 5)
     figure, axes = _figure(1.0 + row * len(counts))
     names = list(counts)[::-1]
-    bars = axes.barh([_plain(name) for name in names], [counts[name] for name in names],
+    bars = axes.barh([literal(name) for name in names], [counts[name] for name in names],
                      color=_COLOURS[0], log=log)
     axes.bar_label(bars, padding=3, fontsize=size)
     axes.tick_params(axis='y', labelsize=size)
@@ -121,7 +121,7 @@ def _bars(counts: Mapping[str, int], title: str, log: bool = False):
     return figure
 
 
-def _plain(name: str) -> str:
+def literal(name: str) -> str:
     """A name as it is: between dollars matplotlib would read mathematics."""
     return name.replace('$', r'\$')
 
@@ -139,7 +139,7 @@ def _lengths(splits: Mapping[str, Sequence[TaskRecord]]):
     parts = {name: [words(task) for task in tasks] for name, tasks in splits.items() if tasks}
     top = max(max(lengths) for lengths in parts.values())
     axes.hist(list(parts.values()), bins=np.arange(0, top + 3, 2), stacked=True,
-              label=[_plain(name) for name in parts], color=_COLOURS[:len(parts)])
+              label=[literal(name) for name in parts], color=_COLOURS[:len(parts)])
     axes.set(title='Length of the texts', xlabel='words', ylabel='tasks')
     axes.legend()
     return figure

@@ -7,17 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...dataset.pictures import literal
 from ...extras import install
 from ...taxonomy import SKILLS
 from ..breakdown import Part
 from ..calibration import coverage_curve, expected_calibration_error, reliability
 
 _COLOURS = ('#33658a', '#f6ae2d', '#86bbd8', '#758e4f', '#f26419', '#7d5ba6')
-
-
-def _literal(name: str) -> str:
-    """A name as it is: between dollars matplotlib would read mathematics."""
-    return name.replace('$', r'\$')
 
 
 def precision_recall(labels: np.ndarray, probabilities: np.ndarray) -> str:
@@ -71,7 +67,7 @@ def coverages(splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
     for index, (name, (labels, probabilities)) in enumerate(splits.items()):
         points = [point for point in coverage_curve(labels, probabilities) if point.coverage > 0]
         axes.plot([point.coverage for point in points], [point.exact_match for point in points],
-                  'o-', markersize=3, color=_COLOURS[index % len(_COLOURS)], label=_literal(name))
+                  'o-', markersize=3, color=_COLOURS[index % len(_COLOURS)], label=literal(name))
         if index == 0:
             for point in points[::4]:
                 axes.annotate(f'0.5 ± {point.band:g}', (point.coverage, point.exact_match),
@@ -112,7 +108,7 @@ def parts(found: Sequence[Part], overall: float) -> str:
     """Exact match per kind of task, with their numbers; a line for all tasks."""
     figure, axes = _figure(6.0, 0.9 + 0.24 * len(found))
     rows = list(found)[::-1]
-    bars = axes.barh([_literal(part.name) for part in rows], [part.exact_match for part in rows],
+    bars = axes.barh([literal(part.name) for part in rows], [part.exact_match for part in rows],
                      color=_COLOURS[0])
     axes.bar_label(bars, [f'{part.exact_match:.3f} of {part.tasks}' for part in rows], padding=3,
                    fontsize=7)
@@ -144,7 +140,7 @@ def intervals(found: Mapping[str, tuple[float, float, float]], label: str,
                   color=_COLOURS[0], ecolor=_COLOURS[2], capsize=3)
     if mark is not None:
         axes.axvline(mark, color=_COLOURS[4], linewidth=1)
-    axes.set_yticks(range(len(rows)), [_literal(name) for name, _ in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [literal(name) for name, _ in rows], fontsize=8)
     axes.set(xlabel=label)
     axes.grid(axis='x', alpha=0.3)
     return _svg(figure)
@@ -184,7 +180,7 @@ def over_time(series: Mapping[str, Sequence[tuple[float, float]]], label: str,
     figure, axes = _figure(7.0, 3.2)
     for (name, points), colour in zip(series.items(), _COLOURS):
         axes.plot([point[0] for point in points], [point[1] for point in points], 'o-',
-                  color=colour, markersize=3, label=_literal(name))
+                  color=colour, markersize=3, label=literal(name))
     axes.set(xlabel='s since the first task', ylabel=label)
     axes.set_ylim(0, top)
     if len(series) > 1:
@@ -202,7 +198,7 @@ def cumulative(series: Mapping[str, Sequence[float]], unit: str) -> str:
         known = np.sort(np.array(values, dtype=np.float64)[np.isfinite(values)])
         shares = np.arange(1, len(known) + 1) / len(known)
         drawn = np.unique(np.linspace(0, len(known) - 1, 1000).astype(int)) if len(known) else []
-        axes.step(known[drawn], shares[drawn], where='post', color=colour, label=_literal(name))
+        axes.step(known[drawn], shares[drawn], where='post', color=colour, label=literal(name))
     axes.set(xlabel=unit, ylabel='share', ylim=(0, 1.02))
     axes.set_xlim(left=0)
     axes.legend(fontsize=8)
