@@ -13,6 +13,7 @@ from .. import taxonomy
 from .averaging import weighted_mean
 from .backends import Backend, BackendOptions, open_backend
 from .errors import BackendError, TextError
+from .grouping import groups_of_like_length
 from .locations import find_model
 from .store import ReleasedModel, read_model
 from .text import DEFAULT_MAX_LENGTH, clean_text
@@ -20,10 +21,6 @@ from .tokenizer import TaskTokenizer, batch_ids
 
 OFFLINE_BATCH = 32
 """Texts that :meth:`SkillPredictor.predict` puts through the encoders together."""
-
-MAX_RUN_TOKENS = 2048
-"""Most tokens, padding included, that go through the encoders at once: the engine keeps the memory that
-its largest run took."""
 
 WARM_UP_LENGTHS = (9, 30)
 """Tokens of the texts that :meth:`SkillPredictor.warm_up` runs."""
@@ -145,7 +142,7 @@ class SkillPredictor:
 
     def groups(self, lengths: Sequence[int]) -> list[list[int]]:
         """Positions of texts of so many tokens that go through the engine together; see
-        :func:`groups_of_like_length`."""
+        :func:`.grouping.groups_of_like_length`."""
         return groups_of_like_length(lengths, self.backend.free_tokens)
 
     def averaged(self, by_encoder: np.ndarray) -> np.ndarray:
@@ -207,23 +204,3 @@ class SkillPredictor:
 def no_probabilities() -> np.ndarray:
     """What stands for probabilities where there is no prediction: six NaN, float32."""
     return np.full(taxonomy.NUM_SKILLS, np.nan, dtype=np.float32)
-
-
-def groups_of_like_length(lengths: Sequence[int], free_tokens: int = 0) -> list[list[int]]:
-    """Positions of texts that go through the encoders together, shortest texts first.
-
-    Padding costs as much as words, so a text joins a group only while it is at most a third longer
-    than the group's shortest (special tokens included), and the group has room; or while the whole
-    group, padding included, has no more than the tokens that cost nothing.
-    """
-    groups: list[list[int]] = []
-    shortest = 0
-    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
-        length = lengths[index] + 2
-        padded = (len(groups[-1]) + 1) * length if groups else 0
-        if (not groups or padded > MAX_RUN_TOKENS
-                or 3 * length > 4 * shortest and padded > free_tokens):
-            groups.append([])
-            shortest = length
-        groups[-1].append(index)
-    return groups

@@ -10,9 +10,9 @@ import pytest
 
 from skill_predictor.inference.batching import BatchingWorker
 from skill_predictor.inference.errors import ModelError, QueueFullError, TextError
+from skill_predictor.inference.grouping import groups_of_like_length
 
 WAIT_S = 10.0
-from skill_predictor.inference.predictor import groups_of_like_length
 
 
 class StandIn:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from skill_predictor.inference.predictor import groups_of_like_length, MAX_RUN_TOKENS
+from skill_predictor.inference.grouping import groups_of_like_length, MAX_RUN_TOKENS
 
 
 @pytest.mark.parametrize('seed', range(5))

@@ -82,6 +82,15 @@ def test_but_for_want_of_launch_ros(run):
     assert found['skipped'] == 1 and 'error' not in found and done.returncode == 5
 
 
+@pytest.mark.parametrize('machine', ['x86_64', 'aarch64'])
+def test_but_for_want_of_what_is_not_made_for_this_processor(run, machine):
+    text = (f"import platform\nplatform.machine = lambda: {machine!r}\n"
+            "import sys\nsys.modules['tensorrt_rtx'] = None\n"
+            "import pytest\npytest.importorskip('tensorrt_rtx')\n")
+    found, done = run(text, '1')
+    assert ('error' in found) == (machine == 'x86_64') and (done.returncode == 5) == (machine != 'x86_64')
+
+
 def test_it_is_in_force_here():
     conftest = (TESTS / 'conftest.py').read_text()
     assert 'from no_skips import pytest_make_collect_report, pytest_runtest_makereport' in conftest

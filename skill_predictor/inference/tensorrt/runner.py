@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError
+from ..grouping import MAX_RUN_TOKENS
 from ..tensor_names import ATTENTION_MASK, INPUT_IDS, PROBABILITIES
 from .cuda import Gpu, RecordedWork
 from .library import Library
@@ -23,9 +24,6 @@ RECORDED_TASKS = 1
 
 RECORDED_TOKENS = 64
 """... up to this length: the shapes in which robots ask one by one."""
-
-WARM_UP_TOKENS = 2048
-"""Most tokens of a batch that is run before the first task comes: the predictor gives no more at once."""
 
 
 @dataclass
@@ -133,7 +131,7 @@ class EngineRunner:
         for profile in self._profiles:
             yield profile.shapes[1]
             for tasks in (profile.tasks[2], fewest):
-                yield tasks, min(WARM_UP_TOKENS // tasks, self._most_tokens)
+                yield tasks, min(MAX_RUN_TOKENS // tasks, self._most_tokens)
             fewest = profile.tasks[2] + 1
 
     def _run_any(self, tasks: int, tokens: int) -> None:

@@ -15,10 +15,9 @@ from fake_tensorrt import answer, ExecutionContext
 from skill_predictor.inference.backends import BackendOptions, open_backend, tensorrt
 from skill_predictor.inference.backends.tensorrt import TensorRtBackend
 from skill_predictor.inference.errors import BackendError
-from skill_predictor.inference.predictor import MAX_RUN_TOKENS, SkillPredictor
+from skill_predictor.inference.predictor import SkillPredictor
 from skill_predictor.inference.tensorrt import cuda
 from skill_predictor.inference.tensorrt.library import Library
-from skill_predictor.inference.tensorrt.runner import WARM_UP_TOKENS
 
 SALTS = {'mpnet': 1.0, 'minilm': 2.0}
 
@@ -73,10 +72,6 @@ def test_what_fails_in_large_batches_only_is_found_while_loading(gpu, model, bui
     with pytest.raises(BackendError, match='could not run the engine'):
         TensorRtBackend.load(model, BackendOptions(), lambda line: None)
     assert gpu.living == 0
-
-
-def test_the_largest_batch_of_the_predictor_is_run_while_loading():
-    assert WARM_UP_TOKENS == MAX_RUN_TOKENS
 
 
 def test_streams_do_not_wait_for_the_default_one(backend, gpu):
