@@ -8,6 +8,7 @@ would not survive.
 from __future__ import annotations
 
 import random
+
 _KEYS = ('qwertyuiop', 'asdfghjkl', 'zxcvbnm')
 _NEIGHBOURS = {key: row[max(0, index - 1):index] + row[index + 1:index + 2]
                for row in _KEYS for index, key in enumerate(row)}
