@@ -95,7 +95,7 @@ def make(path: str, threads: int, changes: Mapping[str, Any]) -> System:
             str(artefacts.onnx_file(model, encoder, 'int8')), options,
             providers=['CPUExecutionProvider'],
             disabled_optimizers=changes.get('disabled', DISABLED_OPTIMIZERS)))
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
     run_all: Callable = ThreadPoolExecutor(len(sessions)).map if changes.get('concurrent') else map
 
     def run(text: str) -> np.ndarray:

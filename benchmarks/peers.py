@@ -132,7 +132,7 @@ def sentence_transformers(path: str, threads: int) -> System:
     from skill_predictor.training.encoders import mean_pool
     from skill_predictor.training.sentence_module import SentenceModule
     model = read_model(Path(path))
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
     parts = []
     for network, encoder in zip(networks(model, threads), model.encoders):
         def pool(hidden, mask, network=network):
@@ -168,7 +168,7 @@ def _pytorch(path: str, threads: int, prepare) -> System:
     import torch
     model = read_model(Path(path))
     parts = [prepare(part) for part in networks(model, threads)]
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
 
     def run(text: str) -> np.ndarray:
         row = tokenizer.tokenize(clean_text(text))
@@ -188,7 +188,7 @@ def openvino(path: str, threads: int) -> System:
         'INFERENCE_NUM_THREADS': threads, 'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_PRECISION_HINT': 'f32'}).create_infer_request()
         for encoder in model.encoders]
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
 
     def run(text: str) -> np.ndarray:
         row = tokenizer.tokenize(clean_text(text))

@@ -84,6 +84,14 @@ class TinyModel:
         change(config)
         path.write_text(json.dumps(config))
 
+    def add_words(self, **tasks_with: int) -> Path:
+        """Let the model read mistyped words as these, which so many tasks have; returns their file."""
+        path = self.folder / 'words.txt'
+        path.write_text(''.join(f'{word} {tasks}\n' for word, tasks in tasks_with.items()))
+        self.edit_config(lambda config: config.update(
+            format=3, words={'file': path.name, 'sha256': sha256(path)}))
+        return path
+
 
 def write_tiny_model(where: Path, seed: int = 0,
                      constant: Sequence[float] | None = None,

@@ -61,6 +61,8 @@ def add_prediction_options(parser: argparse.ArgumentParser) -> None:
         '--threshold', type=_threshold, action='append', default=[], metavar='[SKILL=]P',
         help='probability from which a skill is required: 0.5 for all skills, hands=0.4 for one; '
         'may be repeated (default: what the model states)')
+    parser.add_argument('--as-written', action='store_true',
+                        help='read mistyped words as they are, not as they were meant')
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -124,6 +126,7 @@ def load_predictor(args: argparse.Namespace) -> SkillPredictor:
     with progress_lines() as say:
         predictor = SkillPredictor.load(args.model, args.backend, options, say)
     predictor.thresholds = apply_thresholds(predictor.thresholds, args.threshold)
+    predictor.correct_spelling = not args.as_written
     return predictor
 
 

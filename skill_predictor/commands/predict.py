@@ -30,7 +30,8 @@ _EXAMPLE = 'skill-predictor predict "Inspect the underside of the bridge for cra
 _EXAMPLES = f"""\
 A line of FILE is a task, such as {{"id": "t-1", "text": "Sweep the deck"}}. Its answer, in the same
 place, is {{"id": "t-1", "skills": ["wheels"], "probabilities": {{"fly": 0.01, ...}}}}, or
-{{"id": "t-1", "error": "..."}} when it cannot be read; the exit code is then 1.
+{{"id": "t-1", "error": "..."}} when it cannot be read; the exit code is then 1. Where typing errors were
+mended, "read_as" has the text as the model read it.
 
 examples:
   {_EXAMPLE}
@@ -88,10 +89,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def answer(record: TaskRecord, prediction: Prediction) -> dict[str, Any]:
-    """What is written for one task: skills and probabilities (six digits), or the error."""
+    """What is written for one task: mended text, skills, probabilities (six digits); or the error."""
     if prediction.error:
         return {'id': record.id, 'error': prediction.error}
-    return {'id': record.id, 'skills': list(prediction.skills), 'probabilities': {
+    read = {'read_as': prediction.read_as} if prediction.read_as else {}
+    return {'id': record.id, **read, 'skills': list(prediction.skills), 'probabilities': {
         skill: round(float(p), 6) for skill, p in zip(SKILLS, prediction.probabilities)}}
 
 
@@ -210,7 +212,7 @@ def _show(args: argparse.Namespace, tasks: Sequence[TaskRecord]) -> int:
             prediction, = predictor.predict([task.text])
             milliseconds = (time.perf_counter() - started) * 1e3
             failed += bool(prediction.error)
-            table.add_row(_printable(task.text), *_cells(prediction, console.options.ascii_only),
+            table.add_row(_task(task.text, prediction.read_as), *_cells(prediction, console.options.ascii_only),
                           '-' if prediction.error else f'{milliseconds:.1f}')
         backend = predictor.backend
         console.print(table, Text(f'{predictor.model.version}, {backend.name}, {backend.device}'))
@@ -236,6 +238,14 @@ def _bar(probability: float, ascii_only: bool) -> str:
         return ('#' * round(probability * _BAR_WIDTH)).ljust(_BAR_WIDTH, '.')
     full, part = divmod(round(probability * _BAR_WIDTH * 8), 8)
     return ('█' * full + (_EIGHTHS[part] if part else '')).ljust(_BAR_WIDTH)
+
+
+def _task(text: str, read_as: str):
+    """The text, and below it, where typing errors were mended, as it was read."""
+    from rich.text import Text
+    written = _printable(text)
+    return written if not read_as else Text('\n').join(
+        [written, Text('read as: ', 'dim').append(_printable(read_as))])
 
 
 def _printable(text: str):

@@ -85,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
     encoders = [recipe.encoder for recipe in recipes]
     if len(set(encoders)) < len(encoders):
         raise UsageError(f'the recipes are for {", ".join(encoders)}; give one for each encoder')
+    if len({recipe.correct_spelling for recipe in recipes}) > 1:
+        raise UsageError('the recipes differ in correct_spelling; a model reads a text once for all encoders')
     name = args.name or args.output.resolve().name
     check_target(args.output, name, args.overwrite)
     examples, hashes = read_examples(args.data)

@@ -117,7 +117,7 @@ def _refuse_unreadable(model, tasks: list[TaskRecord]) -> None:
     from ..inference.errors import TextError
     from ..inference.text import clean_text
     from ..inference.tokenizer import TaskTokenizer
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
     for task in tasks:
         try:
             tokenizer.tokenize(clean_text(task.text))

@@ -34,6 +34,8 @@ class Prediction:
     """float32, shape (6,), 0..1; NaN when ``error`` is set."""
     thresholds: tuple[float, ...]
     error: str = ''
+    read_as: str = ''
+    """The text with mistyped words as they were meant; empty: it was read as it was written."""
 
     @property
     def required(self) -> tuple[bool, ...]:
@@ -70,7 +72,12 @@ class SkillPredictor:
         """Six thresholds in 0..1, the model's own unless replaced."""
         self.max_length: int = DEFAULT_MAX_LENGTH
         """Most characters of a text."""
-        self._tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+        self.correct_spelling: bool = True
+        """Whether mistyped words are read as they were meant, if the model has the words for it."""
+        self.on_mended: Callable[[str, str], None] | None = None
+        """Called with a text and what it was read as, where that is not the same."""
+        self._tokenizer = TaskTokenizer.of(model)
+        self._plain = self._tokenizer.plain()
 
     @classmethod
     def load(cls, model: str | os.PathLike | None = None, backend: str = 'auto',
@@ -119,7 +126,18 @@ class SkillPredictor:
             When the text is no task description; see :func:`clean_text` and
             :meth:`TaskTokenizer.tokenize`.
         """
-        return self._tokenizer.tokenize(clean_text(text, self.max_length))
+        return self._read_and_tokenize(text)[1]
+
+    def _read_and_tokenize(self, text: object) -> tuple[str, list[int]]:
+        """What was mended in the text, or nothing where it is as it was written, and its tokens."""
+        tokenizer = self._tokenizer if self.correct_spelling else self._plain
+        cleaned = clean_text(text, self.max_length)
+        read, tokens = tokenizer.read_and_tokenize(cleaned)
+        if read == cleaned:
+            return '', tokens
+        if self.on_mended is not None:
+            self.on_mended(cleaned, read)
+        return read, tokens
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         """Weighted mean of the encoders' probabilities for one batch, run in groups of like length.
@@ -180,9 +198,10 @@ class SkillPredictor:
         done = on_done or (lambda count: None)
         predictions: list[Prediction | None] = [None] * len(texts)
         rows: dict[int, list[int]] = {}
+        mended: dict[int, str] = {}
         for index, text in enumerate(texts):
             try:
-                rows[index] = self.tokenize(text)
+                mended[index], rows[index] = self._read_and_tokenize(text)
             except TextError as error:
                 predictions[index] = Prediction(no_probabilities(), self.thresholds, str(error))
                 done(1)
@@ -192,7 +211,7 @@ class SkillPredictor:
             batch = by_length[start:start + OFFLINE_BATCH]
             probabilities = self.probabilities([rows[index] for index in batch])
             for index, values in zip(batch, probabilities):
-                predictions[index] = Prediction(values, self.thresholds)
+                predictions[index] = Prediction(values, self.thresholds, read_as=mended[index])
             done(len(batch))
         return predictions
 

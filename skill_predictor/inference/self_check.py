@@ -38,7 +38,7 @@ def check_answers(model: ReleasedModel, run, precision: str, batches: Sequence[i
     BackendError
         When it answers otherwise.
     """
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
     rows = [tokenizer.tokenize(example.text) for example in model.examples]
     expected = np.array([example.probabilities for example in model.examples]).swapaxes(0, 1)
     for size in sorted({min(size, len(rows)) for size in batches}):

@@ -5,6 +5,8 @@
     models/skill-predictor-v1/
         config.json            taxonomy, thresholds, encoders, examples of answers; every other file by its sha256
         vocab.txt              WordPiece vocabulary that all encoders share
+        words.txt              words of the training tasks, and how many have each: by them mistyped ones are read
+                               as meant (optional, see spelling.py)
         mpnet.safetensors      what was trained: head (``head.*``), pooling (``pool.*``), changes to the
                                encoder, and ranges of its states (``range.*``, see smoothing.py)
         minilm.safetensors     (tensors named as in the base, added to it; ``<name>.lora_A`` and
@@ -28,9 +30,10 @@ from .errors import ModelError
 
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
-FORMAT = 2
-"""Version of the folder's layout that is written. In 1 encoders have no weights: all count the same."""
-READ_FORMATS = (1, FORMAT)
+FORMAT, FORMAT_WITHOUT_WORDS = 3, 2
+"""Versions of the folder's layout that are written. In 1 encoders have no weights: all count the same; up to 2
+there are no words by which spelling is corrected."""
+READ_FORMATS = (1, FORMAT_WITHOUT_WORDS, FORMAT)
 
 
 MEAN, ATTENTION = 'mean', 'attention'
@@ -114,6 +117,8 @@ class ReleasedModel:
     max_tokens: int
     vocabulary: Path
     encoders: tuple[EncoderConfig, ...]
+    words: Path | None = None
+    """By which mistyped words are read as meant; ``None``: they are read as they are."""
     data_sha256: Mapping[str, str] = field(default_factory=dict)
     """By split, the files that it was fitted to and chosen by; empty: not noted."""
     examples: tuple[Example, ...] = ()
@@ -218,22 +223,24 @@ def _parse(path: Path, raw: bytes) -> ReleasedModel:
     thresholds = tuple(float(config['thresholds'][skill]) for skill in skills)
     if not all(0.0 < threshold <= 1.0 for threshold in thresholds):
         raise ModelError(f'{path}: a threshold is outside 0..1: {thresholds}')
-    vocabulary = config['vocabulary']
+    files = [config[kind] for kind in ('vocabulary', 'words') if kind in config]
     encoders = tuple(_parse_encoder(entry) for entry in config['encoders'])
     # They become parts of paths, and a model may come from anybody.
-    for name in (config['name'], vocabulary['file'], *(
+    for name in (config['name'], *(entry['file'] for entry in files), *(
             part for encoder in encoders for part in (encoder.name, encoder.tuned_file))):
         if not _PLAIN_NAME.fullmatch(str(name)):
             raise ModelError(f'{path}: {name!r} cannot be the name of a model, encoder or file')
     if not encoders:
         raise ModelError(f'{path} names no encoder')
-    _verify(path / vocabulary['file'], vocabulary['sha256'])
+    for entry in files:
+        _verify(path / entry['file'], entry['sha256'])
     for encoder in encoders:
         _verify(path / encoder.tuned_file, encoder.tuned_sha256)
     return ReleasedModel(
         path=path, name=str(config['name']), sha256=hashlib.sha256(raw).hexdigest(),
         skills=skills, thresholds=thresholds, max_tokens=int(config['max_tokens']),
-        vocabulary=path / vocabulary['file'], encoders=encoders,
+        vocabulary=path / config['vocabulary']['file'], encoders=encoders,
+        words=path / config['words']['file'] if 'words' in config else None,
         data_sha256={str(split): str(value) for split, value in config.get('data_sha256', {}).items()},
         examples=tuple(_parse_example(entry, len(encoders)) for entry in config.get('examples', ())))
 

@@ -6,8 +6,9 @@ other special tokens (``<s>``, ``</s>``, ``<pad>``). So one pass over the text s
 
 from __future__ import annotations
 
+import copy
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from .errors import ModelError, TextError
-from .store import TokenIds
+from .spelling import read_words, SpellingCorrector
+from .store import ReleasedModel, TokenIds
 from .text import clean_text
 
 UNKNOWN = '[UNK]'
@@ -58,9 +60,40 @@ class TaskTokenizer:
             raise ModelError(f'{vocabulary} is no WordPiece vocabulary: it lacks {UNKNOWN}')
         self.max_tokens = max_tokens
         self._unknown = vocab[UNKNOWN]
+        self.words = frozenset(token for token in vocab if token.isalpha())
+        """Those of the vocabulary's tokens that are whole words."""
+        self._spelling: SpellingCorrector | None = None
         self._tokenizer = Tokenizer(WordPiece(vocab, unk_token=UNKNOWN))
         self._tokenizer.normalizer = BertNormalizer(lowercase=True)
         self._tokenizer.pre_tokenizer = BertPreTokenizer()
+
+    @classmethod
+    def of(cls, model: ReleasedModel) -> TaskTokenizer:
+        """As the model reads a text.
+
+        Raises
+        ------
+        ModelError
+            When a file of the model cannot be read.
+        """
+        made = cls(model.vocabulary, model.max_tokens)
+        return made if model.words is None else made.correcting(read_words(model.words))
+
+    def correcting(self, tasks_with: Mapping[str, int]) -> TaskTokenizer:
+        """One that first reads mistyped words as those that were meant; see :class:`SpellingCorrector`."""
+        made = copy.copy(self)
+        made._spelling = SpellingCorrector(tasks_with, self.words)
+        return made
+
+    def plain(self) -> TaskTokenizer:
+        """One that reads every word as it is written."""
+        made = copy.copy(self)
+        made._spelling = None
+        return made
+
+    def read(self, text: str) -> str:
+        """A cleaned text with mistyped words as they were meant, where that is corrected."""
+        return text if self._spelling is None else self._spelling.correct(text)
 
     def tokenize(self, text: str) -> list[int]:
         """Positions in the vocabulary of a cleaned text's tokens, without special tokens.
@@ -71,9 +104,14 @@ class TaskTokenizer:
             When there are more than ``max_tokens`` tokens with the two special ones, when most
             are unknown to the vocabulary, or when most letters are not Latin.
         """
+        return self.read_and_tokenize(text)[1]
+
+    def read_and_tokenize(self, text: str) -> tuple[str, list[int]]:
+        """The text as :meth:`read` has it, and what :meth:`tokenize` returns; errors as there."""
         if _foreign_share(text) > MAX_FOREIGN_SHARE:
             raise TextError('most letters of the text are not Latin; the model reads English only')
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        read = self.read(text)
+        ids = self._tokenizer.encode(read, add_special_tokens=False).ids
         if not ids:
             raise TextError('the text has no word that the model reads')
         if len(ids) + 2 > self.max_tokens:
@@ -83,7 +121,7 @@ class TaskTokenizer:
         if ids.count(self._unknown) > MAX_UNKNOWN_SHARE * len(ids):
             raise TextError(
                 'most of the text is unknown to the model, which reads English only')
-        return ids
+        return read, ids
 
 
 def _foreign_share(text: str) -> float:

@@ -80,6 +80,8 @@ class SkillPredictorNode(ManagedNode):
         self._worker.start()
         predictor = self._worker.predictor
         predictor.max_length = self.settings['max_text_length']
+        predictor.correct_spelling = self.settings['correct_spelling']
+        predictor.on_mended = lambda written, read: self.get_logger().debug(f'{written!r} is read as {read!r}')
         self._create_entities()
         self.get_logger().info(f'{predictor.model.version} ready on {predictor.backend.device} in '
                                f'{time.monotonic() - started:.1f} s')

@@ -10,7 +10,8 @@ from .parameters import Settings
 
 FIXED_WHILE_CONFIGURED = frozenset({
     'model', 'backend', 'precision', 'fallback', 'encoders_folder', 'offline', 'task_topics',
-    'text_topics', 'max_batch', 'queue_size', 'max_text_length', 'threads', 'history_depth'})
+    'text_topics', 'max_batch', 'queue_size', 'max_text_length', 'correct_spelling',
+    'threads', 'history_depth'})
 """Read when the node is configured, so they can be set only while it is unconfigured."""
 
 
@@ -42,6 +43,7 @@ def declare_parameters(settings: Settings) -> None:
             between=(1, 1_000_000))
     declare('max_text_length', DEFAULT_MAX_LENGTH, 'Most characters of a task\'s text.',
             between=(1, 100_000))
+    declare('correct_spelling', True, 'Read mistyped words as they were meant (logged at level debug).')
     declare('threads', 0, 'CPU threads of the engine; 0: one per core.', between=(0, MAX_THREADS))
     declare('history_depth', 1000,
             'Skill vectors kept for subscribers that join later, and room for a burst.',

@@ -17,6 +17,7 @@ from ..taxonomy import DEFAULT_THRESHOLD
 from .averaging_trial import try_ways, WayScore
 from .calibration import Calibration, cooled, fit_calibration, scaled
 from .examples import Examples
+from .lexicon import words_of
 from .model_card import model_card
 from .ranges import activation_ranges
 from .reference import answered_examples
@@ -67,6 +68,10 @@ def calibrate(runs: Sequence[Run], validation: Examples) -> Ensemble:
 
 def _may_calibrate(runs: Sequence[Run]) -> bool:
     return all(run.recipe.calibrate for run in runs)
+
+
+def _corrects_spelling(runs: Sequence[Run]) -> bool:
+    return all(run.recipe.correct_spelling for run in runs)
 
 
 def _ways(runs: Sequence[Run], validation: Examples) -> list[WayScore]:
@@ -146,8 +151,9 @@ def release_runs(runs: Sequence[Run], folder: str | os.PathLike, name: str,
     encoders = [replace(encoder, ranges=activation_ranges(
         encoder, examples['train'].texts, tokenizer, encoders_folder=encoders_folder,
         offline=offline)) for encoder in ensemble.encoders()]
+    words = words_of(examples['train'].texts, tokenizer.words) if _corrects_spelling(runs) else None
     model = write_release(
         folder, name, encoders, vocabulary, card,
-        max_tokens=known_encoders.MAX_TOKENS, data_sha256=runs[0].data_sha256, overwrite=overwrite,
+        max_tokens=known_encoders.MAX_TOKENS, data_sha256=runs[0].data_sha256, words=words, overwrite=overwrite,
         examples=lambda model: answered_examples(model, encoders_folder, offline=offline))
     return model, figures

@@ -20,6 +20,11 @@ KG_CO2_PER_KWH = 0.48
 _CHOSEN = """\
 The epoch, the temperature that the logits are divided by (Guo et al. 2017) and the weight in the mean were chosen"""
 
+_SPELLING = """
+A word that is in no dictionary and one typing error away from a frequent word of the training tasks (`words.txt`) is
+read as that word, unless it may be a name or a part of a path. The encoders themselves were trained without that.
+"""
+
 _CARD = """\
 # {name}
 
@@ -39,7 +44,7 @@ robots of equal skills apart, or to judge texts in other languages.
 {encoders}
 
 {recipe}
-
+{spelling}
 Trained on {train} tasks (`train.jsonl` of the dataset, SHA-256 `{data}`). {chosen}
 on {validation} others (**validation**). This training used the other splits for the figures below alone; whether anybody looked at
 them while the tasks were made, the dataset's card says.
@@ -118,6 +123,7 @@ def model_card(name: str, runs: Sequence[Run], calibration: Calibration,
         train=f'{tasks["train"]:,}', validation=f'{tasks["validation"]:,}', command=command,
         figures='\n\n'.join(f'**{split}**, {tasks[split]:,} tasks\n\n{markdown(scores)}'
                             for split, scores in figures.items()),
+        spelling=_SPELLING if all(run.recipe.correct_spelling for run in runs) else '',
         chosen=_CHOSEN if all(run.recipe.calibrate for run in runs) else 'The epoch was chosen',
         skills=skills_table(figures), data=runs[0].data_sha256.get('train', '')[:12] or 'not noted',
         **_effort(runs))

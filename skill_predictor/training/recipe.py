@@ -84,6 +84,10 @@ class Recipe:
     calibrate : bool
         Whether validation chooses a temperature for the logits, and the encoder's weight in the mean
         (only where all encoders of a model do so).
+    correct_spelling : bool
+        Whether the released model reads mistyped words as those of the training tasks that were meant, see
+        :mod:`skill_predictor.inference.spelling`; training itself leaves them as they are. The same for
+        all encoders of a model.
     """
 
     encoder: str
@@ -114,6 +118,7 @@ class Recipe:
     joined: float = 0.0
     mixed_precision: bool = True
     calibrate: bool = True
+    correct_spelling: bool = True
 
     def __post_init__(self) -> None:
         known = [encoder.name for encoder in known_encoders.KNOWN_ENCODERS]

@@ -47,7 +47,7 @@ def answered_examples(model: ReleasedModel, encoders_folder=None, *, offline: bo
     encoders_folder, offline
         See :func:`skill_predictor.inference.base_weights.resolve`.
     """
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
     backend = TorchBackend.load(model, BackendOptions('fp32', encoders_folder=encoders_folder, offline=offline),
                                 lambda line: None)
     found = []

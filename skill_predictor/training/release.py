@@ -16,12 +16,14 @@ import numpy as np
 from .. import taxonomy
 from ..inference.errors import ModelError
 from ..inference.smoothing import RANGE
-from ..inference.store import (ATTENTION, Example, FORMAT, MEAN, read_model, ReleasedModel,
+from ..inference.spelling import write_words
+from ..inference.store import (ATTENTION, Example, FORMAT, FORMAT_WITHOUT_WORDS, MEAN, read_model, ReleasedModel,
                                sha256_file)
 from .heads import Head
 from ..inference.known_encoders import KnownEncoder, MAX_TOKENS
 
 VOCABULARY_FILE = 'vocab.txt'
+WORDS_FILE = 'words.txt'
 CARD_FILE = 'README.md'
 
 # The name becomes part of file names, and of the model's version in messages.
@@ -84,6 +86,7 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
                   vocabulary: str | os.PathLike, card: str, *, max_tokens: int = MAX_TOKENS,
                   thresholds: Mapping[str, float] | None = None,
                   data_sha256: Mapping[str, str] | None = None,
+                  words: Mapping[str, int] | None = None,
                   examples: Callable[[ReleasedModel], Sequence[Example]] | None = None,
                   overwrite: bool = False) -> ReleasedModel:
     """Write a model folder whole or not at all, and read it back.
@@ -106,6 +109,9 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
         Per skill, above 0 and at most 1; ``None``: the default one for all.
     data_sha256
         By split, the files that it was fitted to and chosen by; ``None``: they are not noted.
+    words
+        Of the training tasks, with how many have each, by which mistyped ones are read as meant; ``None``:
+        they are not.
     examples
         What the finished model answers, by which engines are checked; ``None``: they are not.
     overwrite
@@ -129,7 +135,7 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
             draft.mkdir()
             shutil.copyfile(vocabulary, draft / VOCABULARY_FILE)
             config = {
-                'format': FORMAT,
+                'format': FORMAT if words else FORMAT_WITHOUT_WORDS,
                 'name': name,
                 'skills': list(taxonomy.SKILLS),
                 'thresholds': {skill: float(thresholds[skill]) for skill in taxonomy.SKILLS},
@@ -137,6 +143,7 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
                 **({'data_sha256': dict(data_sha256)} if data_sha256 else {}),
                 'vocabulary': {
                     'file': VOCABULARY_FILE, 'sha256': sha256_file(draft / VOCABULARY_FILE)},
+                **({'words': _write_words(draft, words)} if words else {}),
                 'encoders': [_write_encoder(draft, encoder) for encoder in encoders]}
             _write_config(draft, config)
             (draft / CARD_FILE).write_text(card, encoding='utf-8')
@@ -151,6 +158,11 @@ def write_release(folder: str | os.PathLike, name: str, encoders: Sequence[Train
     except OSError as error:
         raise ModelError(f'cannot write {folder}: {error}') from error
     return read_model(folder)
+
+
+def _write_words(folder: Path, words: Mapping[str, int]) -> dict:
+    write_words(folder / WORDS_FILE, words)
+    return {'file': WORDS_FILE, 'sha256': sha256_file(folder / WORDS_FILE)}
 
 
 def _write_config(folder: Path, config: Mapping) -> None:

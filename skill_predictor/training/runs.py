@@ -19,7 +19,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ from .encoders import load_encoder
 from .examples import Examples, texts_sha256
 from .fit import fit, possible, predict, processes
 from .heads import Head
+from .lexicon import words_of
 from .recipe import make_recipe, Recipe, RecipeError
 from .reference import assemble
 from .release import TrainedEncoder, tensors_of
@@ -146,12 +147,13 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
             _save(folder / WEIGHTS, trained)  # after that: it says that the training is done
             shutil.rmtree(folder / 'checkpoints', ignore_errors=True)
     if is_main_process():
-        _predict(folder, known, splits, data_sha256, tokenizer, encoders_folder, offline)
+        _predict(folder, known, splits, data_sha256, tokenizer, encoders_folder, offline,
+                 correct_spelling=recipe.correct_spelling)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
     while not (folder / 'predictions.npz').exists():
         time.sleep(1.0)  # the main process predicts
-    return read_run(folder)
+    return replace(read_run(folder), recipe=recipe)
 
 
 def is_main_process() -> bool:
@@ -171,12 +173,16 @@ def _check_texts(splits: Mapping[str, Examples], tokenizer: TaskTokenizer) -> No
 
 def _predict(folder: Path, known: KnownEncoder, splits: Mapping[str, Examples],
              data_sha256: Mapping[str, str], tokenizer: TaskTokenizer,
-             encoders_folder: str | os.PathLike | None, offline: bool) -> None:
+             encoders_folder: str | os.PathLike | None, offline: bool, *, correct_spelling: bool) -> None:
     """What the weights, rounded as they are released, say to every split that was not fitted."""
     from safetensors.numpy import load_file
     path = folder / 'predictions.npz'
     wanted = {name: data_sha256.get(name, '') for name in splits if name != 'train'}
     made_of = {**wanted, 'weights': sha256_file(folder / WEIGHTS)}
+    if correct_spelling:
+        words = words_of(splits['train'].texts, tokenizer.words)
+        tokenizer = tokenizer.correcting(words)
+        made_of['words'] = texts_sha256([f'{word} {tasks}' for word, tasks in sorted(words.items())])
     if path.exists():
         with np.load(path) as file:
             if 'data_sha256' in file and json.loads(str(file['data_sha256'])) == made_of:
@@ -240,7 +246,10 @@ def _claim(folder: Path, about: Mapping) -> None:
                             'head_layers': before['recipe']['head_layers']}
     except (ValueError, LookupError, TypeError) as error:
         raise RunError(f'{note} is damaged ({error}); remove the folder to start anew') from error
-    other = [key for key in about if before.get(key) != json.loads(json.dumps(about[key]))]
+    now = json.loads(json.dumps(about))
+    for recipe in (before['recipe'], now['recipe']):
+        recipe.pop('correct_spelling')  # of serving: nothing is trained by it
+    other = [key for key in now if before.get(key) != now[key]]
     if other:
         raise RunError(f'{folder} holds a run with another {" and ".join(other)}; choose another '
                        'folder, or remove that one')

@@ -112,6 +112,22 @@ def test_the_table_says_when_nothing_is_needed(cli, constant):
     assert 'nothing' in done.out
 
 
+def test_mended_typing_errors_are_shown(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '100')
+    model = write_tiny_model(tmp_path / 'reads')
+    options = ['--model', model.folder, '--encoders', model.encoders, '--precision', 'fp32']
+    mistyped, right = 'please brign  the red box', 'please bring the red box'
+    before = cli('predict', *options, '--json', mistyped, right).answers
+    assert before[0]['probabilities'] != before[1]['probabilities']
+    model.add_words(bring=90, the=200)
+    after = cli('predict', *options, '--json', mistyped, right).answers
+    assert after[0] == {**after[1], 'id': '1', 'read_as': right} and 'read_as' not in after[1]
+    assert after[1] == before[1]
+    assert cli('predict', *options, '--json', '--as-written', mistyped, right).answers == before
+    table = cli('predict', *options, mistyped, right).out
+    assert table.count('read as:') == 1 and table.index(mistyped[:5]) < table.index('read as:')
+
+
 def test_json_of_arguments_has_errors_too(cli):
     done = cli('predict', '--json', 'Sweep', '')
     assert done.answers[1] == {'id': '2', 'error': 'the text is empty'}

@@ -23,7 +23,7 @@ def quiet(line):
 
 def answers(model):
     """What the CPU says in float32, per text and encoder."""
-    tokenizer = TaskTokenizer(model.vocabulary, model.max_tokens)
+    tokenizer = TaskTokenizer.of(model)
     backend = OnnxRuntimeBackend.load(model, FP32, quiet)
     return [[backend.run([batch_ids([tokenizer.tokenize(text)], encoder.token_ids)
                           for encoder in model.encoders])[place][0].tolist()

@@ -10,6 +10,7 @@ import pytest
 
 from skill_predictor.inference.errors import ModelError
 from skill_predictor.inference.store import read_model
+from skill_predictor.inference.tokenizer import TaskTokenizer
 from skill_predictor.taxonomy import SKILLS
 
 
@@ -63,6 +64,29 @@ def test_a_changed_file(tiny, name):
         read_model(tiny.folder)
 
 
+def test_words_are_verified_like_every_file(tiny):
+    assert read_model(tiny.folder).words is None
+    before = read_model(tiny.folder).version
+    words = tiny.add_words(bring=90, bridge=50)
+    model = read_model(tiny.folder)
+    assert model.words == words and model.version != before
+    words.write_text('bring 90\n')
+    with pytest.raises(ModelError, match='words.txt is damaged'):
+        read_model(tiny.folder)
+    tiny.edit_config(lambda config: config['words'].update(file='../words.txt'))
+    with pytest.raises(ModelError, match="'../words.txt' cannot be the name"):
+        read_model(tiny.folder)
+
+
+def test_a_model_with_words_reads_mistyped_ones(tiny):
+    plain = TaskTokenizer.of(read_model(tiny.folder))
+    tiny.add_words(bring=90, bridge=50)
+    reads = TaskTokenizer.of(read_model(tiny.folder))
+    assert reads.tokenize('birng the brdige') == plain.tokenize('bring the bridge')
+    assert reads.tokenize('bring the anchor') == plain.tokenize('bring the anchor')
+    assert plain.tokenize('birng') != plain.tokenize('bring'), 'the other is as it was'
+
+
 def test_a_git_lfs_pointer_instead_of_weights(tiny):
     (tiny.folder / 'mpnet.safetensors').write_text('version https://git-lfs.github.com/spec/v1\n')
     with pytest.raises(ModelError, match='git lfs'):
@@ -83,8 +107,8 @@ def test_no_config(tmp_path):
 
 
 def test_another_format_says_what_to_do(tiny):
-    tiny.edit_config(lambda config: config.update(format=3))
-    with pytest.raises(ModelError, match='format 3, this version reads formats 1, 2; update'):
+    tiny.edit_config(lambda config: config.update(format=4))
+    with pytest.raises(ModelError, match='format 4, this version reads formats 1, 2, 3; update'):
         read_model(tiny.folder)
 
 

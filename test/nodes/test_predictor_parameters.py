@@ -12,6 +12,7 @@ from skill_predictor.inference.predictor import SkillPredictor
 from skill_predictor.msg import TaskDescription
 from skill_predictor.nodes.predictor import SkillPredictorNode
 from skill_predictor.srv import GetModelInfo, PredictSkills
+from tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.ros
 
@@ -33,6 +34,21 @@ def test_a_node_with_other_values_than_the_defaults(start, client, tiny_model):
     assert texts.get_subscription_count() == 0
     client.node.destroy_publisher(tasks)
     client.node.destroy_publisher(texts)
+
+
+@pytest.mark.parametrize('correct', [True, False])
+def test_mistyped_words_are_read_as_meant_unless_it_is_turned_off(start, client, tmp_path, correct):
+    model = write_tiny_model(tmp_path)
+    model.add_words(bring=90, the=200)
+    node = start('skill_predictor_node', '--log-level', 'skill_predictor:=debug', model=str(model.folder),
+                 backend='onnxruntime', precision='fp32', encoders_folder=str(model.encoders),
+                 correct_spelling=correct)
+    client.wait_for_state('skill_predictor', 'active')
+    mistyped, meant = client.call(PredictSkills, 'predict_skills', PredictSkills.Request(
+        tasks=[TaskDescription(text=text) for text in ('please brign the box', 'please bring the box')])).vectors
+    assert (list(mistyped.probabilities) == pytest.approx(list(meant.probabilities), abs=1e-5)) == correct
+    assert mistyped.task.text == 'please brign the box', 'the vector has what was sent'
+    assert ("'please brign the box' is read as 'please bring the box'" in node.log) == correct
 
 
 def test_what_is_asked_of_the_engine_reaches_it(client, monkeypatch):

@@ -61,6 +61,15 @@ def test_round_trip(tmp_path, vocabulary):
             np.testing.assert_allclose(tensors[f'head.{index}.bias'], bias, rtol=1e-3)
 
 
+def test_words(tmp_path, vocabulary):
+    assert write_release(tmp_path / 'a', 'm', encoders(), vocabulary, '').words is None
+    assert '"format": 2' in (tmp_path / 'a' / 'config.json').read_text(), 'what is as before, older versions read'
+    assert not (tmp_path / 'a' / 'words.txt').exists()
+    model = write_release(tmp_path / 'b', 'm', encoders(), vocabulary, '', words={'fly': 3, 'dive': 12})
+    assert model == read_model(tmp_path / 'b')
+    assert model.words.read_text() == 'dive 12\nfly 3\n'
+
+
 def test_default_thresholds(tmp_path, vocabulary):
     model = write_release(tmp_path / 'm', 'm', encoders(), vocabulary, '')
     assert model.thresholds == (0.5,) * 6

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,31 @@ def test_the_written_model_serves_what_was_trained(ready, tiny_ensemble, tmp_pat
     assert 'top 2 layers, by adapters of rank 4' in card and str(tiny_ensemble) not in card
     for said in ('## Intended use', '## Limits', 'processor threads', 'on 80 tasks', '| **ensemble**'):
         assert said in card
+
+
+def test_a_mistyped_task_is_predicted_as_the_model_reads_it(ready, tmp_path, capsys):
+    """From the words of the training tasks; a recipe may go without."""
+    meant = list(tasks('test', 20, 2))
+    mistyped = [replace(task, text=task.text.replace('stairs', 'sairs').replace('swim', 'swiim')) for task in meant]
+    assert mistyped != meant
+    predictions = {}
+    for name, settings in (('reads', []), ('plain', ['--set', 'correct_spelling=false'])):
+        for part in (meant, mistyped):
+            write_tasks(part, tmp_path / 'test.jsonl')
+            assert main([*ready, str(tmp_path / name), '--overwrite', *settings]) == 0
+            predictions.setdefault(name, []).append(
+                read_run(tmp_path / 'runs' / name / 'bert').predictions['test'])
+    words, = (tmp_path / 'reads').glob('words.txt')
+    assert read_model(tmp_path / 'reads').words == words and 'stairs ' in words.read_text()
+    assert read_model(tmp_path / 'plain').words is None
+    assert main([*ready, str(tmp_path / 'reads'), '--overwrite', '--set', 'correct_spelling=false']) == 0
+    assert read_model(tmp_path / 'reads').words is None, 'the same run, read otherwise'
+    np.testing.assert_array_equal(*predictions['reads'])
+    np.testing.assert_array_equal(predictions['reads'][0], predictions['plain'][0])
+    assert (predictions['plain'][0] != predictions['plain'][1]).any()
+    assert main([*ready, str(tmp_path / 'reads'), '--overwrite']) == 0
+    cards = {name: (tmp_path / name / 'README.md').read_text() for name in predictions}
+    assert 'one typing error away' in cards['reads'] and 'one typing error away' not in cards['plain']
 
 
 def test_what_is_trained_already_is_not_trained_again(ready, tmp_path, capsys):
@@ -203,6 +229,7 @@ def test_wrong_usage_is_found_before_any_work(ready, tmp_path, capsys):
             (['--recipes', 'mpnet', 'paper-mpnet'], 'one for each encoder'),
             (['--set', 'epoch=2'], 'did you mean epochs'),
             (['--recipes', 'nothing'], 'cannot read the recipe'),
+            (['--recipes', 'paper-mpnet', str(tmp_path / 'bert.yaml')], 'differ in correct_spelling'),
             (['--name', '../m'], 'cannot name a model')):
         assert main([*ready, output, *options]) in (1, 2)
         assert said in capsys.readouterr().err

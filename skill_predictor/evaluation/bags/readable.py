@@ -29,8 +29,7 @@ def readable_by(model: Path | None, max_length: int = DEFAULT_MAX_LENGTH) -> Cal
     """
     tokenize = None
     if model is not None:
-        released = read_model(model)
-        tokenize = TaskTokenizer(released.vocabulary, released.max_tokens).tokenize
+        tokenize = TaskTokenizer.of(read_model(model)).tokenize
 
     def is_readable(text: str) -> bool:
         try:
