@@ -23,7 +23,10 @@ SHORTEST, LONGEST = 4, 24
 """Letters of words that are looked at: short ones have too many neighbours."""
 
 LEAST_FOR_ANY_ERROR = 5
-"""Of words with fewer letters only the commonest slips are undone: two letters swapped, or one doubled."""
+"""Of words with fewer letters only the commonest slips are undone: letters swapped, doubled, or not doubled."""
+
+SLIPS_ARE_COMMONER = 10.0
+"""How much likelier these slips are than any other one error: a crosed road is crossed, not closed."""
 
 LEAST_TASKS = 10
 """A word may be meant when so many training tasks have it."""
@@ -132,11 +135,12 @@ class SpellingCorrector:
         return min(self._tasks_with[part.removesuffix("'s").removesuffix('’s')] for part in meant.split())
 
     def _candidates(self, word: str) -> set[tuple[int, str]]:
-        """What may be meant, with how many tasks have it."""
-        near_words = _one_error_away(word) if len(word) >= LEAST_FOR_ANY_ERROR else _one_slip_away(word)
-        found = {(tasks, near) for near in near_words
+        """What may be meant, with how many tasks have it, a slip counted more than once."""
+        slips = set(_one_slip_away(word))
+        near_words = slips.union(_one_error_away(word) if len(word) >= LEAST_FOR_ANY_ERROR else ())
+        found = {(tasks * (SLIPS_ARE_COMMONER if near in slips else 1), near) for near in near_words
                  if (tasks := self._tasks_with.get(near, 0)) >= LEAST_TASKS
-                 and (len(word) > SHORT or _is_likely_slip(word, near))}
+                 and (len(word) > SHORT or near in slips or _is_near(word, near))}
         return found.union(self._pairs(word))
 
     def _pairs(self, word: str) -> Iterator[tuple[int, str]]:
@@ -151,9 +155,12 @@ class SpellingCorrector:
             stem = word.removesuffix(ending)
             if stem == word or len(stem) < 3:
                 continue
-            doubled = len(stem) > 3 and stem[-1] == stem[-2]  # fog, fogging
-            if stem in self._known or stem + 'e' in self._known or doubled and stem[:-1] in self._known:
+            if stem in self._known:
                 return True
+            if ending[0] in _VOWELS:  # hike, hiking; fog, fogging
+                doubled = len(stem) > 3 and stem[-1] == stem[-2]
+                if stem + 'e' in self._known or doubled and stem[:-1] in self._known:
+                    return True
         return False
 
 
@@ -162,10 +169,11 @@ def _without_apostrophes(word: str) -> str:
 
 
 def _one_slip_away(word: str) -> Iterator[str]:
-    """Words with two neighbours swapped, or one of two equal ones left out."""
+    """Words with two neighbours swapped, one of two equal ones left out, or one that is not the first doubled."""
     for at in range(len(word) - 1):
         head, first, second, tail = word[:at], word[at], word[at + 1], word[at + 2:]
         yield head + first + tail if first == second else head + second + first + tail
+        yield head + first + second + second + tail
 
 
 def _one_error_away(word: str, any_first: bool = False) -> Iterator[str]:
@@ -182,12 +190,12 @@ def _one_error_away(word: str, any_first: bool = False) -> Iterator[str]:
         yield word + letter
 
 
-def _is_likely_slip(word: str, meant: str) -> bool:
+def _is_near(word: str, meant: str) -> bool:
     """Whether a short word that is one error away may be meant; see :data:`SHORT`."""
     if len(meant) == len(word):
-        pairs = [pair for pair in zip(word, meant) if pair[0] != pair[1]]
-        return len(pairs) > 1 or frozenset(pairs[0]) in _TAKEN_FOR_EACH_OTHER
-    return meant != word[:-1] or word[-1] not in _VOWELS or word[-1] == word[-2]
+        pair, = (pair for pair in zip(word, meant) if pair[0] != pair[1])
+        return frozenset(pair) in _TAKEN_FOR_EACH_OTHER
+    return meant != word[:-1] or word[-1] not in _VOWELS
 
 
 def _neighbours_on_a_keyboard() -> Iterator[frozenset[str]]:

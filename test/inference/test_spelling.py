@@ -35,6 +35,18 @@ def test_what_is_meant_must_be_clear():
     assert CORRECTOR.meant('hlll') is None
 
 
+def test_some_errors_are_likelier_than_others():
+    words = SpellingCorrector({'crossed': 100, 'closed': 150})
+    assert words.meant('crosed') == 'crossed' and words.meant('clossed') == 'closed'
+    assert SpellingCorrector({'crossed': 100, 'closed': 201}).meant('crosed') is None, '10 times as likely: not clear'
+
+
+@pytest.mark.parametrize('written, meant', [
+    ('bridgs', 'bridge'), ('bridging', None), ('hiking', None), ('fogging', None)])
+def test_endings_of_known_words(written, meant):
+    assert SpellingCorrector({**WORDS, 'hike': 1, 'hiding': 90, 'forging': 90}).meant(written) == meant
+
+
 @pytest.mark.parametrize('word', [
     'inspect', 'whole', 'fridge', 'skunk',  # known
     'xnspect', 'bnigde',  # too far: another first letter, or two errors
