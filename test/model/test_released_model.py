@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from contextlib import closing
 from pathlib import Path
@@ -11,14 +12,17 @@ import numpy as np
 import pytest
 
 from skill_predictor.dataset.records import label_flags, read_tasks
+from skill_predictor.dataset.variants import with_typos
 from skill_predictor.evaluation.metrics import score
 from skill_predictor.evaluation.robustness import PLAIN, variants
 from skill_predictor.inference.backends import BackendOptions
 from skill_predictor.inference.backends.onnxruntime import OnnxRuntimeBackend
 from skill_predictor.inference.locations import DEFAULT_MODEL, find_model
 from skill_predictor.inference.predictor import SkillPredictor
+from skill_predictor.inference.spelling import read_words, SpellingCorrector
 from skill_predictor.inference.store import read_model
-from skill_predictor.inference.tokenizer import batch_ids
+from skill_predictor.inference.text import clean_text
+from skill_predictor.inference.tokenizer import batch_ids, TaskTokenizer
 
 pytestmark = pytest.mark.model
 
@@ -95,14 +99,14 @@ def test_figures_on_tasks_of_other_domains_and_makers(predictor, split, exact_ma
 
 
 def test_other_manners_of_writing_cost_little(predictor):
-    """At most three points each, on validation; the report has the others."""
+    """At most two points each, on validation; the report has the others."""
     texts, labels = read('validation')
     distractors = (ROOT / 'data' / 'distractors_test.txt').read_text(encoding='utf-8').splitlines()
     right = {manner: ((np.array([answer.probabilities for answer in predictor.predict(changed)]) >= 0.5)
                       == labels).all(axis=1).mean()
              for manner, changed in variants(texts, distractors).items()}
     assert len(right) == 6 and right[PLAIN] >= 0.95
-    assert {manner: share for manner, share in right.items() if share < right[PLAIN] - 0.03} == {}
+    assert {manner: share for manner, share in right.items() if share < right[PLAIN] - 0.02} == {}
 
 
 @pytest.fixture(scope='module')
@@ -133,7 +137,7 @@ def test_graphs_decide_as_pytorch_does(predictor, expected, own_cache, form):
 def test_int8_is_right_about_as_often_as_pytorch(answers, expected):
     labels = read('test')[1]
     right, rounded = (((found >= 0.5) == labels).all(axis=1) for found in (expected, answers))
-    assert right.mean() - rounded.mean() <= 0.005
+    assert right.sum() - rounded.sum() <= 0.005 * len(labels)
 
 
 def test_documents_tell_of_this_release():
@@ -155,3 +159,38 @@ def test_the_weights_are_few_enough_for_git():
     folder = ROOT / 'models' / DEFAULT_MODEL
     sizes = [path.stat().st_size for path in folder.glob('*.safetensors')]
     assert sizes and sum(sizes) < 45e6
+
+
+@pytest.mark.parametrize('word', (
+    'skunk reboot overheat swoop inject shallots currants raisins joist larva glade reap tinder douse dismount syphon '
+    'overhand elevate repel kindle braze gnats culled chamfer swale wasnt isnt havent strim stihl steri bento stube '
+    'mitre longeron onshore /brigde brigde.yaml').split())
+def test_rare_words_stay_as_they_are(predictor, word):
+    """Each was once read as another, and most changed the skills: a skunk was sunk."""
+    text = f'Please see to the {word} there'
+    assert predictor.tokenize(text) == plain(predictor).tokenize(text)
+
+
+def plain(predictor):
+    """A tokeniser that mends nothing."""
+    return TaskTokenizer(predictor.model.vocabulary, predictor.model.max_tokens)
+
+
+def test_tasks_as_they_were_written_are_hardly_ever_read_otherwise(predictor):
+    texts = read('validation')[0] + [sentence for name in ('distractors.txt', 'distractors_test.txt') for sentence in (
+        ROOT / 'data' / name).read_text(encoding='utf-8').splitlines()]
+    otherwise = [text for text in texts if predictor.tokenize(text) != plain(predictor).tokenize(clean_text(text))]
+    assert len(texts) > 1500 and len(otherwise) <= len(texts) // 500
+
+
+def test_mistyped_words_are_read_as_meant_or_left(predictor):
+    words = read_words(predictor.model.words)
+    corrector, rng = SpellingCorrector(words, plain(predictor).words), random.Random(0)
+    frequent = [word for word, tasks in words.items() if tasks >= 50 and len(word) >= 5 and word.isalpha()]
+    right = wrong = left = 0
+    for word in rng.sample(frequent, 500):
+        mistyped = with_typos(word, rng, 1.0)
+        if mistyped not in words:
+            meant = corrector.meant(mistyped)
+            right, wrong, left = right + (meant == word), wrong + (meant not in (None, word)), left + (meant is None)
+    assert right >= 25 * wrong and right >= left
