@@ -100,7 +100,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plain(recipe) -> dict[str, Any]:
-    return json.loads(json.dumps(asdict(recipe)))
+    plain = json.loads(json.dumps(asdict(recipe)))
+    del plain['correct_spelling']  # of serving: no ablation mends
+    return plain
 
 
 def _rows(path: Path, about: dict[str, Any]) -> list[dict[str, Any]]:

@@ -80,16 +80,16 @@ def _models(args: argparse.Namespace, judged) -> Systems:
         with closing(load_predictor(args)) as predictor:
             # Two models may have one name; their versions differ.
             name = predictor.model.name
-            name = predictor.model.version if name in seen else name
+            name = predictor.version if name in seen else name
             seen.add(name)
             _check_texts(predictor, judged)
-            yield System(name, lambda texts: _decide(predictor, texts), predictor.model.version,
+            yield System(name, lambda texts: _decide(predictor, texts), predictor.version,
                          predictor.model.data_sha256)
             for index, encoder in enumerate(predictor.model.encoders):
                 if len(predictor.model.encoders) > 1:
                     yield System(f'{name}, {encoder.name} alone',
                                  lambda texts, index=index: _decide(predictor, texts, index),
-                                 predictor.model.version, predictor.model.data_sha256)
+                                 predictor.version, predictor.model.data_sha256)
 
 
 def _check_texts(predictor, judged) -> None:

@@ -106,7 +106,7 @@ class _Named(io.BytesIO):
 def _about(predictor: SkillPredictor, path: str, content: bytes) -> dict[str, Any]:
     """What the scores depend on; the file by its content, for its folder says nothing."""
     return {
-        'model': predictor.model.version, 'model_sha256': predictor.model.sha256,
+        'model': predictor.version, 'model_sha256': predictor.model.sha256,
         'thresholds': dict(zip(SKILLS, predictor.thresholds)),
         'backend': predictor.backend.name, 'device': predictor.backend.device,
         'input': None if path == '-' else Path(path).name,
@@ -133,7 +133,7 @@ def _show(predictor: SkillPredictor, evaluation: Evaluation) -> None:
     from rich.text import Text
     scores, backend = evaluation.scores, predictor.backend
     console = Console()
-    console.print(Text(f'{predictor.model.version}, {backend.name}, {backend.device}'))
+    console.print(Text(f'{predictor.version}, {backend.name}, {backend.device}'))
     summary = Table(box=box.SIMPLE, show_header=False)
     summary.add_row('tasks', str(scores.tasks))
     if evaluation.unreadable:

@@ -215,7 +215,7 @@ def _show(args: argparse.Namespace, tasks: Sequence[TaskRecord]) -> int:
             table.add_row(_task(task.text, prediction.read_as), *_cells(prediction, console.options.ascii_only),
                           '-' if prediction.error else f'{milliseconds:.1f}')
         backend = predictor.backend
-        console.print(table, Text(f'{predictor.model.version}, {backend.name}, {backend.device}'))
+        console.print(table, Text(f'{predictor.version}, {backend.name}, {backend.device}'))
     return 1 if failed else 0
 
 

@@ -18,7 +18,6 @@ from ..outputs import require_writable
 
 if TYPE_CHECKING:
     from ..evaluation.ablation import Effect
-    from ..inference.store import ReleasedModel
 
 _EXAMPLES = """\
 The page needs no other file and no network. A FILE that ends in .md gets the figures alone, and one
@@ -71,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
     ablations = {_name(path, args.ablation): _ablation(path) for path in args.ablation}
     with closing(load_predictor(args)) as predictor:
         model, backend = predictor.model, predictor.backend
-        _check_model(model, args, comparisons, agreement)
+        _check_version(predictor.version, args, comparisons, agreement)
         found = [_judge(predictor, name, tasks, args.data) for name, tasks in judged.items()]
-        about = {'model': model.version, 'engine': f'{backend.name}, {backend.device}',
+        about = {'model': predictor.version, 'engine': f'{backend.name}, {backend.device}',
                  'tasks': ', '.join(f'{name} {len(tasks):,}' for name, tasks in judged.items())}
     title = f'{model.name}: evaluation'
     if picture is not None:
@@ -140,18 +139,18 @@ def _comparison(path: str | None, judged: Mapping[str, Sequence[TaskRecord]]
     return content
 
 
-def _check_model(model: ReleasedModel, args: argparse.Namespace, comparisons: dict[str, Any] | None,
+def _check_version(expected: str, args: argparse.Namespace, comparisons: dict[str, Any] | None,
                  agreement: dict[str, Any] | None) -> None:
     """Refuse figures of another model: under this one's name they would be wrong."""
-    if agreement is not None and agreement.get('model') != model.version:
-        raise UsageError(f'{args.agreement} is of {agreement.get("model")}, not of {model.version}; '
+    if agreement is not None and agreement.get('model') != expected:
+        raise UsageError(f'{args.agreement} is of {agreement.get("model")}, not of {expected}; '
                          'verify again')
     for split, part in (comparisons or {}).items():
         first = part['systems'][0]['name'] if part['systems'] else ''
         # Files of before this was noted have no versions.
-        version = part.get('models', {}).get(first, model.version)
-        if version != model.version:
-            raise UsageError(f'{args.comparison} is of {version} in {split}, not of {model.version}; '
+        version = part.get('models', {}).get(first, expected)
+        if version != expected:
+            raise UsageError(f'{args.comparison} is of {version} in {split}, not of {expected}; '
                              'compare again')
 
 

@@ -87,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f'the recipes are for {", ".join(encoders)}; give one for each encoder')
     if len({recipe.correct_spelling for recipe in recipes}) > 1:
         raise UsageError('the recipes differ in correct_spelling; a model reads a text once for all encoders')
+    if recipes[0].correct_spelling:
+        require_packages('spellchecker')
     name = args.name or args.output.resolve().name
     check_target(args.output, name, args.overwrite)
     examples, hashes = read_examples(args.data)
@@ -105,15 +107,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def require_packages() -> None:
+def require_packages(*more: str) -> None:
     """Refuse at once what would fail after minutes.
+
+    Parameters
+    ----------
+    more
+        Modules that this training needs besides.
 
     Raises
     ------
     UsageError
         When a package that training needs is not installed.
     """
-    missing = [module for module in ('torch', 'transformers', 'accelerate', 'peft')
+    missing = [module for module in ('torch', 'transformers', 'accelerate', 'peft', *more)
                if importlib.util.find_spec(module) is None]
     if missing:
         raise UsageError(f'training needs {", ".join(missing)}: {install("train")}')

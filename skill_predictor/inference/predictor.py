@@ -79,6 +79,12 @@ class SkillPredictor:
         self._tokenizer = TaskTokenizer.of(model)
         self._plain = self._tokenizer.plain()
 
+    @property
+    def version(self) -> str:
+        """The model's, and whether mistyped words are read as they are though it could mend them."""
+        as_written = self.model.words is not None and not self.correct_spelling
+        return self.model.version + (', as written' if as_written else '')
+
     @classmethod
     def load(cls, model: str | os.PathLike | None = None, backend: str = 'auto',
              options: BackendOptions | None = None,

@@ -54,7 +54,14 @@ SPACES_LOST_BESIDE = frozenset(
 _MARKS = '\u0300-\u036f'
 WORD = re.compile(
     rf"(?<![\w{_MARKS}/\\@#=~$.])[A-Za-z]+(?:['’][A-Za-z]+)*(?![\w{_MARKS}/\\@=]|[.][A-Za-z0-9])")
-"""Not the parts of paths, addresses and file names."""
+"""Not beside what only units, paths and addresses have, or a lost space after a full stop."""
+
+_PART = re.compile(r'\S+')
+_CODE = re.compile(r'[/\\@#=~$_{}]|\w[.:]\w')
+"""What a path, an address, a file's name or a variable has, and a word has not."""
+
+_AFTER_NAMES = re.compile(r'[,:]| and [A-Z]')
+"""What follows somebody who is spoken to, or of."""
 
 _SENTENCE_END = re.compile(r'(?:^|[a-z]{4}[.]|[!?]|\b[0-9]{1,2}[.)])[\s"“”‘\'(\[*•–-]*$')
 _ENDINGS = ('s', 'es', 'd', 'ed', 'ing', 'er', 'ers', 'r', 'rs', 'ly', 'y', 'or', 'ors', 'n', 'en')
@@ -94,19 +101,22 @@ class SpellingCorrector:
         letters = [char for char in text if char.isalpha()]
         shouted = sum(map(str.isupper, letters)) >= SHOUTED * len(letters)
 
-        def read(found: re.Match) -> str:
-            written = found.group()
+        def read_part(part: re.Match) -> str:
+            if _CODE.search(part.group()):
+                return part.group()
+            return WORD.sub(lambda found: read_word(found.group(), part.start() + found.start()), part.group())
+
+        def read_word(written: str, start: int) -> str:
             lower = written.lower()
             if written == lower or shouted:
                 return self.meant(lower) or written
-            if written[1:].islower() and _SENTENCE_END.search(text[:found.start()][-40:]):
-                if text[found.end():found.end() + 1] in (',', ':'):
-                    return written  # somebody who is spoken to
+            if (written.isalpha() and written[1:].islower() and _SENTENCE_END.search(text[max(0, start - 40):start])
+                    and not _AFTER_NAMES.match(text, start + len(written))):
                 meant = self.meant(lower)
                 if meant and self.least_tasks(meant) >= LEAST_TASKS_OF_FIRST:
                     return meant
             return written
-        return WORD.sub(read, text)
+        return _PART.sub(read_part, text)
 
     def meant(self, word: str) -> str | None:
         """The word, or the two words, that one in lower case is a typing error of; ``None``: of none."""

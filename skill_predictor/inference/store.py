@@ -224,6 +224,8 @@ def _parse(path: Path, raw: bytes) -> ReleasedModel:
     if not all(0.0 < threshold <= 1.0 for threshold in thresholds):
         raise ModelError(f'{path}: a threshold is outside 0..1: {thresholds}')
     files = [config[kind] for kind in ('vocabulary', 'words') if kind in config]
+    if config['format'] <= FORMAT_WITHOUT_WORDS and 'words' in config:
+        raise ModelError(f'{path}: words need format {FORMAT}; fetch the model again')
     encoders = tuple(_parse_encoder(entry) for entry in config['encoders'])
     # They become parts of paths, and a model may come from anybody.
     for name in (config['name'], *(entry['file'] for entry in files), *(

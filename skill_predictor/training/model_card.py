@@ -22,7 +22,7 @@ The epoch, the temperature that the logits are divided by (Guo et al. 2017) and 
 
 _SPELLING = """
 A word that is in no dictionary and one typing error away from a frequent word of the training tasks (`words.txt`) is
-read as that word, unless it may be a name or a part of a path. The encoders themselves were trained without that.
+read as that word, but names within a sentence and parts of paths are not. The encoders themselves were trained without that.
 """
 
 _CARD = """\

@@ -19,7 +19,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +153,7 @@ def train_run(folder: str | os.PathLike, recipe: Recipe, splits: Mapping[str, Ex
         torch.distributed.barrier()
     while not (folder / 'predictions.npz').exists():
         time.sleep(1.0)  # the main process predicts
-    return replace(read_run(folder), recipe=recipe)
+    return read_run(folder)
 
 
 def is_main_process() -> bool:
@@ -248,11 +248,12 @@ def _claim(folder: Path, about: Mapping) -> None:
         raise RunError(f'{note} is damaged ({error}); remove the folder to start anew') from error
     now = json.loads(json.dumps(about))
     for recipe in (before['recipe'], now['recipe']):
-        recipe.pop('correct_spelling')  # of serving: nothing is trained by it
+        del recipe['correct_spelling']  # of serving: nothing is trained by it
     other = [key for key in now if before.get(key) != now[key]]
     if other:
         raise RunError(f'{folder} holds a run with another {" and ".join(other)}; choose another '
                        'folder, or remove that one')
+    _write(note, {**json.loads(note.read_text()), 'recipe': about['recipe']})
 
 
 def _unfrozen(recipe: Recipe) -> tuple[str, ...]:

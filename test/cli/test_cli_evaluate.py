@@ -10,6 +10,7 @@ import pytest
 from constant_model import CONSTANT
 from skill_predictor.inference.store import read_model
 from skill_predictor.taxonomy import SKILLS
+from tiny_model import write_tiny_model
 
 TASKS = ({'id': 'a', 'text': 'Bring me the box', 'label': ['hands', 'wheels']},
          {'id': 'b', 'text': 'Sweep the deck', 'label': ['wheels']},
@@ -94,6 +95,17 @@ def test_thresholds_are_those_that_were_applied(evaluate, write_lines):
     report = json.loads(done.out)
     assert report['thresholds'] == {**dict.fromkeys(SKILLS, 0.5), 'hands': 0.85}
     assert report['exact_match'] == pytest.approx(1 / 3), 'only b is wheels alone'
+
+
+def test_whether_typing_errors_were_mended_is_noted(cli, write_lines, tmp_path):
+    model = write_tiny_model(tmp_path / 'reads')
+    model.add_words(bring=90)
+    path, report = write_lines(*TASKS[:3]), tmp_path / 'report.json'
+    for options, noted in (([], ''), (['--as-written'], ', as written')):
+        done = cli('evaluate', '--model', model.folder, '--encoders', model.encoders, '--precision', 'fp32',
+                   '--input', path, '--json', report, *options)
+        version = json.loads(report.read_text())['model']
+        assert version == read_model(model.folder).version + noted and f'{version},' in done.out
 
 
 def test_the_vectors_with_their_labels(evaluate, write_lines, tmp_path):

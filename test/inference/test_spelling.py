@@ -77,6 +77,8 @@ def test_what_stays(word):
     ('brigde-hull, brigde7, brigde_a, brigdé', 'bridge-hull, brigde7, brigde_a, brigdé'),
     ("the brigde’s hull, the hulls'", "the bridge’s hull, the hulls'"),
     ('fly. 1. Inpsect 2) Inpsect. Go. Brigde', 'fly. 1. inspect 2) inspect. Go. Brigde'), ('Hi Jo! Inpsect', 'Hi Jo! inspect'),
+    ('Inpsect and Jo fall. Inpsect and go', 'Inpsect and Jo fall. inspect and go'), ("Inpsect's hull", "Inpsect's hull"),
+    ('/to/brigde-hull, brigde-hull.yaml, http://my-brigde.org, brigde-hull_2.pcd, brigde:80, ${brigde}', ) * 2,
     ('INPSECT THE BRIGDE, 40 mm', 'inspect THE bridge, 40 mm'),
     ('to /brigde/scan, brigde.yaml, jo@brigde.org, http://brigde.org/brigde, #brigde, C:\\brigde, at=brigde, ~brigde',) * 2,
     ('re\u0301sumee re\u0301resumee', 're\u0301sumee re\u0301resumee'),  # accents of their own

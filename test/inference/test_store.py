@@ -70,6 +70,10 @@ def test_words_are_verified_like_every_file(tiny):
     words = tiny.add_words(bring=90, bridge=50)
     model = read_model(tiny.folder)
     assert model.words == words and model.version != before
+    tiny.edit_config(lambda config: config.update(format=2))
+    with pytest.raises(ModelError, match='words need format 3'):
+        read_model(tiny.folder)
+    tiny.edit_config(lambda config: config.update(format=3))
     words.write_text('bring 90\n')
     with pytest.raises(ModelError, match='words.txt is damaged'):
         read_model(tiny.folder)

@@ -110,7 +110,7 @@ def test_trouble_that_is_there_from_the_start_is_warned_of(monkeypatch):
     log = SimpleNamespace(**{level: lines.append for level, lines in found.items()})
     settings = dict.fromkeys(('precision', 'model', 'backend', 'encoders_folder'), 'auto')
     settings.update(dict.fromkeys(('threads', 'offline', 'fallback'), 1), max_batch=1, queue_size=1,
-                    max_text_length=99)
+                    max_text_length=99, correct_spelling=True)
     node = SimpleNamespace(settings=settings, get_logger=lambda: log, _tell=None,
                            _create_entities=lambda: None)
     SkillPredictorNode.configure(node)

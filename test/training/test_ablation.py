@@ -70,6 +70,10 @@ def test_the_table_grows_and_goes_on(tiny_ensemble, tmp_path, capsys):
     assert main([*command, '--seeds', '0', '1']) == 0
     assert capsys.readouterr().out.count('variant:') == 2, 'seed 0 is there already'
     assert json.loads(table.read_text())['rows'][:2] == rows
+    recipe = (tmp_path / 'recipe.yaml').read_text()
+    (tmp_path / 'recipe.yaml').write_text(f'{recipe}correct_spelling: false\n')
+    assert main(command) == 0, 'of serving; and tables from before it was a setting have none'
+    assert 'correct_spelling' not in found['recipe']
     assert main([*command[:-2], '--judging', '9', '--output', str(table)]) == 2
     assert 'an ablation with another judging' in capsys.readouterr().err
     (tmp_path / 'variants.yaml').write_text('wrong: [adapter_rang=2]\n')

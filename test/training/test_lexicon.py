@@ -5,7 +5,7 @@ from __future__ import annotations
 from skill_predictor.inference.spelling import SpellingCorrector
 from skill_predictor.training.lexicon import dictionary, words_of
 
-TASKS = 60 * ['Inspect the bridge'] + 60 * ['film the shore'] + 60 * ['The tanks were sunk']
+TASKS = 60 * ['Inspect the bridge'] + 60 * ['get paper to the shore'] + 60 * ['The tanks were sunk']
 
 
 def test_rare_words_that_look_like_errors_are_known():
@@ -29,8 +29,10 @@ def test_what_is_no_clear_error_stays_known():
     assert words_of([*TASKS, 'inspect the brigde', 'a brigde'])['brigde'] == 2, 'not rare enough'
     assert words_of([*TASKS, 'bring it to Brigde'])['brigde'] == 1, 'it may be a name'
     assert words_of([*TASKS, 'inspect the skunk'])['skunk'] == 1, 'English'
-    assert words_of([*TASKS, 'inspect the brigue'])['brigue'] == 1, 'another language'
-    assert words_of([*TASKS, 'inspect the breedgo'], {'breedgo'})['breedgo'] == 1, 'of the vocabulary'
+    assert words_of([*TASKS, 'get the papier'])['papier'] == 1, 'another language'
+    assert 'papoer' not in words_of([*TASKS, 'get the papoer'])
+    assert words_of([*TASKS, 'inspect the bridgo'], {'bridgo'})['bridgo'] == 1, 'of the vocabulary'
+    assert 'bridgo' not in words_of([*TASKS, 'inspect the bridgo'])
 
 
 def test_dictionaries_hold_lower_case_words():

@@ -67,6 +67,7 @@ def test_words(tmp_path, vocabulary):
     assert not (tmp_path / 'a' / 'words.txt').exists()
     model = write_release(tmp_path / 'b', 'm', encoders(), vocabulary, '', words={'fly': 3, 'dive': 12})
     assert model == read_model(tmp_path / 'b')
+    assert '"format": 3' in (tmp_path / 'b' / 'config.json').read_text(), 'older versions would not mend'
     assert model.words.read_text() == 'dive 12\nfly 3\n'
 
 

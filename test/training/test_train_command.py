@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save_file  # noqa: E402
 from small_dataset import SETTINGS, tasks, write_dataset  # noqa: E402
 
 from skill_predictor.cli import main  # noqa: E402
+from skill_predictor.commands import train  # noqa: E402
 from skill_predictor.dataset.records import TaskRecord, write_tasks  # noqa: E402
 from skill_predictor.inference.store import read_model  # noqa: E402
 from skill_predictor.training.calibration import fit_calibration, scaled  # noqa: E402
@@ -88,12 +89,22 @@ def test_a_mistyped_task_is_predicted_as_the_model_reads_it(ready, tmp_path, cap
     assert read_model(tmp_path / 'plain').words is None
     assert main([*ready, str(tmp_path / 'reads'), '--overwrite', '--set', 'correct_spelling=false']) == 0
     assert read_model(tmp_path / 'reads').words is None, 'the same run, read otherwise'
+    assert not read_run(tmp_path / 'runs' / 'reads' / 'bert').recipe.correct_spelling
     np.testing.assert_array_equal(*predictions['reads'])
     np.testing.assert_array_equal(predictions['reads'][0], predictions['plain'][0])
     assert (predictions['plain'][0] != predictions['plain'][1]).any()
     assert main([*ready, str(tmp_path / 'reads'), '--overwrite']) == 0
     cards = {name: (tmp_path / name / 'README.md').read_text() for name in predictions}
     assert 'one typing error away' in cards['reads'] and 'one typing error away' not in cards['plain']
+
+
+def test_what_mending_needs_is_missed_before_training(ready, tmp_path, capsys, monkeypatch):
+    find_spec = train.importlib.util.find_spec
+    monkeypatch.setattr(train.importlib.util, 'find_spec',
+                        lambda name: None if name == 'spellchecker' else find_spec(name))
+    assert main([*ready, str(tmp_path / 'model')]) == 2
+    assert 'training needs spellchecker: ' in capsys.readouterr().err
+    assert not (tmp_path / 'runs').exists()
 
 
 def test_what_is_trained_already_is_not_trained_again(ready, tmp_path, capsys):

@@ -110,8 +110,8 @@ def run(args: argparse.Namespace) -> int:
             if predictor is not None:
                 predictor.max_length = args.max_text_length
         found = _replay(args, bags, model, other, labels, troubles)
-        result = {'model': model.model.version, 'engine': model.backend.device,
-                  'against': other.model.version if other else None,
+        result = {'model': model.version, 'engine': model.backend.device,
+                  'against': other.version if other else None,
                   'bags': [bag.name for bag in bags], 'troubles': troubles, 'figures': figures(found),
                   'rows': rows(found), 'fleet': _serve(found, fleets)}
         verdict = judge(baseline, result['rows'], args.max_drop) if baseline is not None else None
